@@ -1,0 +1,31 @@
+# `make book` and `make test` need Python 3.11 or newer, and a network once, for the packages.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+help:  ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+
+book: .venv/installed  ## build the report into _build/html
+	@$(BIN)/jupyter-book build . -W --keep-going -n
+	@echo "Open file://$(CURDIR)/_build/html/index.html"
+
+test: .venv/installed  ## check style and types, run the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy crcen notebooks/run.py
+	$(BIN)/pytest
+
+clean:  ## remove what was built, but not .venv
+	rm -rf _build book/chapters runs
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo "installing the packages into .venv: a few minutes, once"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.PHONY: help book test clean

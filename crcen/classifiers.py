@@ -1,0 +1,364 @@
+"""CRCENClassifier and CSMLPClassifier: scikit-learn estimators for two classes."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from crcen.losses import cross_entropy, squared_error
+from crcen.network import ACTIVATIONS, Network, objective
+from crcen.solver import minimize
+from crcen.weights import check_lam, imbalance_ratio, lam_from_alpha
+
+
+class _WeightedMLP(ClassifierMixin, BaseEstimator):
+    """What the two classifiers share: everything but the loss and what the output means."""
+
+    _loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (10,),
+        *,
+        lam: float | Literal["balanced"] = "balanced",
+        l2: float = 1e-3,
+        activation: Literal["logistic", "tanh", "relu", "identity"] = "logistic",
+        tol: float = 1e-6,
+        max_iter: int = 5000,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.lam = lam
+        self.l2 = l2
+        self.activation = activation
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train to a stationary point.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+            Rows; scale them first, the L2 penalty and the solver expect comparable columns.
+        y : array-like of shape (n,)
+            Labels of two classes. ``classes_[1]``, the larger label, is the paper's class 1, which
+            lambda weights.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative row weights; a row of weight k counts as k rows, in "balanced" too.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, a cell is NaN or infinite, a sample weight is
+            negative, or `y` does not hold exactly two classes with rows of positive weight.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the max-norm of the gradient is still above `tol` after `max_iter` iterations.
+        """
+        self._check_parameters()
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        s = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if s.min() < 0:
+            raise ValueError(
+                f"sample_weight has the negative value {s.min():g} in row {s.argmin()}: "
+                "give weights of zero or more."
+            )
+        self.classes_, y01 = np.unique(y, return_inverse=True)
+        self._check_classes(y, s)
+
+        self.lam_ = (
+            lam_from_alpha(1, imbalance_ratio(y01, s))
+            if isinstance(self.lam, str)
+            else check_lam(self.lam)
+        )
+        network = Network((X.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
+        weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
+        solution = minimize(
+            objective(network, type(self)._loss, X, y01.astype(float), weight, self.l2),
+            network.initial(check_random_state(self.random_state)),
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+
+        layers = network.layers(torch.from_numpy(solution.theta))
+        self.coefs_ = [W.numpy() for W, _ in layers]
+        self.intercepts_ = [b.numpy() for _, b in layers]
+        self.loss_ = solution.value
+        self.n_iter_ = solution.n_iter
+        self.grad_norm_ = solution.grad_norm
+        if not solution.converged:
+            warnings.warn(
+                f"{type(self).__name__} stopped after {solution.n_iter} iterations at a gradient "
+                f"max-norm of {solution.grad_norm:.1e}, above tol={self.tol:g}: raise max_iter "
+                f"(now {self.max_iter}), scale the columns of X, or raise l2 (separable data has "
+                "no minimum at l2=0).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Compute the output logits o (Eq. 2); class 1 is predicted where o > 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Logits.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        sizes = (X.shape[1], *(len(b) for b in self.intercepts_))
+        theta = np.concatenate(
+            [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
+        )
+        network = Network(sizes, self.activation)
+        return network.logits(torch.from_numpy(theta), torch.as_tensor(X)).numpy()
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict the class at threshold 1/2.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels from `classes_`.
+        """
+        o = self.decision_function(X)  # first, so that an unfitted classifier says so
+        return self.classes_[(o > 0).astype(int)]
+
+    def _check_parameters(self) -> None:
+        sizes = self.hidden_layer_sizes
+        if (
+            isinstance(sizes, str)
+            or not isinstance(sizes, Sequence | np.ndarray)
+            or not all(isinstance(h, numbers.Integral) and h > 0 for h in sizes)
+        ):
+            raise ValueError(
+                f"hidden_layer_sizes={sizes!r} must be a sequence of positive integers: write "
+                "(10,) for one hidden layer of 10, () for logistic regression."
+            )
+        if self.lam != "balanced":
+            try:
+                check_lam(self.lam)
+            except ValueError as error:
+                raise ValueError(f"{error} Or set lam='balanced'.") from None
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation={self.activation!r} must be one of {', '.join(ACTIVATIONS)}."
+            )
+        for name, low in {"l2": "zero or more", "tol": "positive"}.items():
+            value = getattr(self, name)
+            if (
+                not isinstance(value, numbers.Real)
+                or not np.isfinite(value)
+                or value < 0
+                or (value == 0 and name == "tol")
+            ):
+                raise ValueError(f"{name}={value!r} must be a finite number, {low}.")
+        if not isinstance(self.max_iter, numbers.Integral) or self.max_iter < 1:
+            raise ValueError(f"max_iter={self.max_iter!r} must be an integer of 1 or more.")
+
+    def _check_classes(self, y: NDArray[Any], s: NDArray[np.float64]) -> None:
+        weighted = np.unique(y[s > 0])
+        if len(self.classes_) > 2:
+            # scikit-learn's own checks look for the first sentence.
+            raise ValueError(
+                "Only binary classification is supported. y has the "
+                f"{len(self.classes_)} classes {self.classes_[:5].tolist()}: choose one class "
+                "against the rest, e.g. y == label."
+            )
+        if len(weighted) < 2:
+            raise ValueError(
+                f"y has rows of positive weight in one class only, {weighted.tolist()}: "
+                f"{type(self).__name__} needs two classes."
+            )
+
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(10,)
+        Neurons of each hidden layer; ``()`` is logistic regression.
+    lam : float or "balanced", default="balanced"
+        Weight lambda of class 1 (``classes_[1]``), in (0, 1); class 0 gets 1 - lambda.
+        "balanced" is N0/(N0 + N1) of the data in hand, the inverse class frequency.
+    l2 : float, default=1e-3
+        Strength beta of the penalty on the weights, in units of the weighted mean loss. Biases
+        are free.
+    activation : {"logistic", "tanh", "relu", "identity"}, default="logistic"
+        Activation of the hidden layers.
+    tol : float, default=1e-6
+        Training has converged when the max-norm of the gradient is at or below `tol`.
+    max_iter : int, default=5000
+        Most iterations of the solver.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the starting values.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels, sorted.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, if `X` had string names.
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Biases of each layer; ``intercepts_[-1]`` is the output bias b of Eq. 2.
+    lam_ : float
+        The lambda used.
+    loss_ : float
+        The objective at the end: weighted mean loss plus penalty.
+    n_iter_ : int
+        Iterations of the solver.
+    grad_norm_ : float
+        Max-norm of the gradient at the end.
+"""
+
+
+class CRCENClassifier(_WeightedMLP):
+    __doc__ = (
+        r"""Class-wise reweighted cross-entropy network (CRCEN).
+
+    A multilayer perceptron with a sigmoid output that minimises Eq. 1 of Li & Zhu (2019),
+
+    .. math:: L(\theta) = -\lambda \sum_{i \in S_1} \log p_i
+              - (1-\lambda) \sum_{j \in S_0} \log (1-p_j),
+
+    divided by :math:`\lambda N_1 + (1-\lambda) N_0`, plus :math:`\beta \lVert W \rVert_2^2`.
+    ``lam=0.5`` is plain cross entropy.
+
+    **Under the hood**, full-batch L-BFGS in double precision runs to a stationary point, where the
+    training data satisfies the key equation (Eq. 6); see `crcen.key_equation`.
+"""
+        + _PARAMETERS
+        + """
+    References
+    ----------
+    Li & Zhu (2019), CRCEN, arXiv 1906.04026, Eq. 1 and 6.
+
+    Examples
+    --------
+    >>> from crcen import CRCENClassifier, key_equation
+    >>> from crcen.simulations import sim1
+    >>> X, y = sim1(100, 1000, np.random.default_rng(0))
+    >>> clf = CRCENClassifier(random_state=0).fit(X, y)
+    >>> round(clf.lam_, 4)
+    0.9091
+    >>> bool(abs(key_equation(y, clf.predict_proba(X)[:, 1], clf.lam_).residual) < 1e-4)
+    True
+    """
+    )
+
+    _loss = staticmethod(cross_entropy)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Compute the probabilities of the two classes under the *weighted* prior.
+
+        They speak for a population in which class 1 has been reweighted to the prior odds
+        lambda N1 / ((1 - lambda) N0), which is 1 for ``lam="balanced"``: for a balanced fit they
+        overstate class 1 in the training population. ``crcen.prior_shift(p, 1 - lam_)`` takes them
+        back to the training prior.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Probabilities of ``classes_[0]`` and ``classes_[1]``.
+        """
+        o = self.decision_function(X)
+        return np.column_stack([expit(-o), expit(o)])
+
+
+class CSMLPClassifier(_WeightedMLP):
+    __doc__ = (
+        r"""Cost-sensitive multilayer perceptron of Castro & Braga (CSMLP).
+
+    A multilayer perceptron with a tanh output that minimises the class-weighted squared error on
+    the labels -1 and +1,
+
+    .. math:: \lambda \sum_{i \in S_1} (1 - \tanh o_i)^2 + (1-\lambda) \sum_{j \in S_0}
+              (-1 - \tanh o_j)^2,
+
+    divided by :math:`\lambda N_1 + (1-\lambda) N_0`, plus :math:`\beta \lVert W \rVert_2^2`. The
+    default weights each class by its inverse frequency, as the authors do. Which class is +1 does
+    not matter: exchanging the two changes the sign of o and nothing else.
+"""
+        + _PARAMETERS
+        + """
+    References
+    ----------
+    Castro & Braga (2013), IEEE TNNLS 24(6), 888-899; Li & Zhu (2019), sections 1 and 2.
+
+    Examples
+    --------
+    >>> from crcen import CSMLPClassifier
+    >>> from crcen.simulations import sim1
+    >>> X, y = sim1(100, 1000, np.random.default_rng(0))
+    >>> CSMLPClassifier(random_state=0).fit(X, y).score(X, y) > 0.9
+    True
+    """
+    )
+
+    _loss = staticmethod(squared_error)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Map the tanh output to (0, 1): (1 + tanh o)/2 for ``classes_[1]``.
+
+        The minimiser of the squared error over all functions is 2P - 1, with P the probability of
+        class 1 under the *weighted* prior (even when `lam` is "balanced"), so this estimates the
+        same quantity as `CRCENClassifier.predict_proba`; but it need not satisfy Eq. 6.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Estimates for ``classes_[0]`` and ``classes_[1]``.
+        """
+        o = 2 * self.decision_function(X)  # (1 + tanh o)/2 = sigmoid(2 o)
+        return np.column_stack([expit(-o), expit(o)])

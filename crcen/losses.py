@@ -1,0 +1,113 @@
+"""The losses: class-weighted cross entropy (Eq. 1) and Castro & Braga's squared error.
+
+Each takes output logits ``o`` and labels ``y`` in {0, 1} and returns one value a row, before
+the class weights. PyTorch differentiates them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from crcen.weights import check_lam
+
+
+def cross_entropy(o: Tensor, y: Tensor) -> Tensor:
+    """Cross entropy of a sigmoid output, a value a row: -y log p - (1-y) log(1-p), p = sigmoid(o).
+
+    Written on the logit as softplus(o) - y o, which is exact where p rounds to 0 or 1.
+
+    Parameters
+    ----------
+    o, y : Tensor of shape (n,)
+        Output logits (Eq. 2) and labels in {0, 1}.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+
+    Examples
+    --------
+    >>> cross_entropy(torch.tensor([0.0, 800.0]), torch.tensor([1.0, 1.0]))
+    tensor([0.6931, 0.0000])
+    """
+    return functional.softplus(o) - y * o
+
+
+def squared_error(o: Tensor, y: Tensor) -> Tensor:
+    """Squared error of a tanh output against the labels -1/+1, a value a row: (2y-1 - tanh o)^2.
+
+    Parameters
+    ----------
+    o, y : Tensor of shape (n,)
+        Output logits and labels in {0, 1}, recoded to -1 and +1 here.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+
+    References
+    ----------
+    Castro & Braga (2013), IEEE TNNLS 24(6), 888-899, as told by Li & Zhu (2019), section 2.
+
+    Examples
+    --------
+    >>> squared_error(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor([1.])
+    """
+    return (2 * y - 1 - torch.tanh(o)) ** 2
+
+
+class CRCENLoss(torch.nn.Module):
+    r"""Class-wise reweighted cross entropy on logits, for your own PyTorch model (Eq. 1).
+
+    .. math:: L = -\lambda \sum_{i \in S_1} \log p_i - (1-\lambda) \sum_{j \in S_0} \log(1-p_j)
+
+    The default divides by the sum of the class weights, :math:`\lambda N_1 + (1-\lambda) N_0`, so
+    that neither the number of rows nor lambda changes the scale of the gradient. In mini-batches
+    that divisor varies with the batch: Eq. 6 is exact for full-batch training only.
+
+    Parameters
+    ----------
+    lam : float
+        Weight of class 1, in (0, 1); ``lam_from_alpha(1, imbalance_ratio(y))`` balances.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Weighted mean, the sum of Eq. 1, or one weighted value a row.
+
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), or `reduction` is not one of the three.
+
+    Examples
+    --------
+    >>> loss = CRCENLoss(lam=0.9)
+    >>> logits = torch.zeros(4, requires_grad=True)
+    >>> loss(logits, torch.tensor([0.0, 0.0, 0.0, 1.0])).backward()
+    >>> logits.grad
+    tensor([ 0.0417,  0.0417,  0.0417, -0.3750])
+    """
+
+    def __init__(self, lam: float, reduction: Literal["mean", "sum", "none"] = "mean") -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction={reduction!r} must be 'mean', 'sum' or 'none'.")
+        self.lam = check_lam(lam)
+        self.reduction = reduction
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of logits against targets in {0, 1}, both of the same shape."""
+        if logits.shape != target.shape:
+            raise ValueError(
+                f"logits have shape {tuple(logits.shape)} and target {tuple(target.shape)}: give "
+                "one logit for each label, e.g. model(X).squeeze(1)."
+            )
+        y = target.to(logits.dtype)
+        c = self.lam * y + (1 - self.lam) * (1 - y)
+        loss = c * cross_entropy(logits, y)
+        if self.reduction == "none":
+            return loss
+        return loss.sum() if self.reduction == "sum" else loss.sum() / c.sum()

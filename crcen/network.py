@@ -1,0 +1,143 @@
+"""A multilayer perceptron of any depth, its parameters in one flat vector.
+
+Hidden layers apply an activation, the output layer is one neuron without any (Eq. 2):
+
+.. math:: o_x = b + W^T h_x.
+
+An empty tuple of hidden layers is logistic regression. The flat vector is what the solver moves:
+the weight matrix and the bias vector of each layer, from the input to the output, so that its
+last entry is the output bias b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "logistic": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "identity": lambda x: x,
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of a network: what turns a parameter vector and rows into logits.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Layer sizes from input to output, e.g. (3, 10, 1) for the net of Sim2.
+    activation : {"logistic", "tanh", "relu", "identity"}
+        Activation of the hidden layers.
+
+    Examples
+    --------
+    >>> net = Network((3, 10, 1), "logistic")
+    >>> net.n_parameters
+    51
+    >>> theta = torch.zeros(51, dtype=torch.float64)
+    >>> net.logits(theta, torch.ones(4, 3, dtype=torch.float64)).shape
+    torch.Size([4])
+    """
+
+    sizes: tuple[int, ...]
+    activation: str
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
+
+    def layers(self, theta: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Cut the flat vector into a weight matrix (fan_in, fan_out) and a bias for each layer."""
+        layers, start = [], 0
+        for fan_in, fan_out in pairwise(self.sizes):
+            end = start + fan_in * fan_out
+            weight = theta[start:end].view(fan_in, fan_out)
+            layers.append((weight, theta[end : end + fan_out]))
+            start = end + fan_out
+        return layers
+
+    def logits(self, theta: Tensor, X: Tensor) -> Tensor:
+        """Compute the output logits o, shape (n,), of the rows of X, shape (n, sizes[0]) (Eq. 2)."""
+        *hidden, (W, b) = self.layers(theta)
+        h = X
+        for weight, bias in hidden:
+            h = ACTIVATIONS[self.activation](torch.addmm(bias, h, weight))
+        return torch.addmm(b, h, W).squeeze(1)
+
+    def initial(self, random_state: np.random.RandomState) -> NDArray[np.float64]:
+        """Draw starting values: Glorot's uniform weights, zero biases."""
+        parts = []
+        for fan_in, fan_out in pairwise(self.sizes):
+            bound = np.sqrt(6 / (fan_in + fan_out))
+            parts += [random_state.uniform(-bound, bound, fan_in * fan_out), np.zeros(fan_out)]
+        return np.concatenate(parts)
+
+
+def objective(
+    network: Network,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    l2: float,
+) -> Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]:
+    r"""Build what the solver minimises: the weighted mean loss plus the L2 penalty of the weights.
+
+    .. math:: F(\theta) = \frac{\sum_i w_i\, \ell(o_i, y_i)}{\sum_i w_i}
+              + \beta \sum_{\text{layers}} \lVert W \rVert_2^2
+
+    With w = lambda on class 1 and 1 - lambda on class 0 this is the regularised Eq. 1, divided by
+    the sum of the weights: its scale depends neither on lambda nor on the number of rows. Biases
+    are free, which is what Eq. 6 needs.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    loss : callable
+        One of `crcen.losses`: logits (n,), labels (n,) to values (n,).
+    X, y : ndarray of shape (n, p) and (n,)
+        Rows and their labels in {0, 1}.
+    weight : ndarray of shape (n,)
+        Class weight times sample weight of each row, non-negative, of positive sum.
+    l2 : float
+        Strength beta of the penalty, non-negative.
+
+    Returns
+    -------
+    callable
+        Takes a parameter vector, returns the value of F and its gradient.
+
+    Examples
+    --------
+    >>> from crcen.losses import cross_entropy
+    >>> X, y = np.array([[0.0], [1.0]]), np.array([0.0, 1.0])
+    >>> F = objective(Network((1, 1), "logistic"), cross_entropy, X, y, np.ones(2), l2=0.0)
+    >>> value, gradient = F(np.zeros(2))
+    >>> round(value, 4), gradient
+    (0.6931, array([-0.25,  0.  ]))
+    """
+    X_, y_ = torch.as_tensor(X), torch.as_tensor(y)
+    w_ = torch.as_tensor(weight / weight.sum())
+
+    def value_and_gradient(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        t = torch.tensor(theta, requires_grad=True)
+        value = w_ @ loss(network.logits(t, X_), y_)
+        if l2:
+            value = value + l2 * sum(W.square().sum() for W, _ in network.layers(t))
+        value.backward()
+        assert t.grad is not None
+        return value.item(), t.grad.numpy()
+
+    return value_and_gradient

@@ -1,0 +1,218 @@
+"""Tests of the pages, built once with the smallest settings, and of how a build goes."""
+
+import json
+import re
+import shutil
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from conftest import ROOT, build
+
+REQUESTED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload"}
+CSS_REFERENCE = re.compile(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)")
+JS_REFERENCE = re.compile(
+    r"(?:\bimport\b\s*\(?|\bfrom|\.src\s*=|\bfetch\()\s*[\"'`]((?:https?:)?//[^\"'`]+)"
+)
+
+
+@pytest.fixture(scope="session")
+def html(book):
+    return book / "_build/html"
+
+
+@pytest.fixture(scope="session")
+def pages(html):
+    """Every page by its path; in ``_static`` there are only the theme's templates."""
+    paths = [path for path in html.rglob("*.html") if html / "_static" not in path.parents]
+    return {path: BeautifulSoup(path.read_text(), "html.parser") for path in paths}
+
+
+@pytest.fixture(scope="session")
+def articles(pages):
+    """The content of every page of the book, without menus."""
+    found = {path: page.select_one("article.bd-article") for path, page in pages.items()}
+    return {path: article for path, article in found.items() if article}
+
+
+@pytest.fixture(scope="session")
+def contents(book):
+    """The pages that the table of contents lists."""
+
+    def files(entry):
+        yield from ([entry["file"]] if "file" in entry else [])
+        for key in ("parts", "chapters", "sections"):
+            for child in entry.get(key, []):
+                yield from files(child)
+
+    toc = yaml.safe_load((book / "_toc.yml").read_text())
+    return [toc["root"], *files(toc)]
+
+
+def links(path, page):
+    """The pages and anchors of this book to which a page links."""
+    for link in page.select("a[href]"):
+        url = urlsplit(link["href"])
+        if not url.scheme and not url.netloc:
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            yield target, unquote(url.fragment)
+
+
+def test_every_chapter_is_built_and_reached_from_the_front_page(html, pages, contents):
+    front = html / f"{contents[0]}.html"
+    reached, waiting = set(), [front]
+    while waiting:
+        path = waiting.pop()
+        if path in pages and path not in reached:
+            reached.add(path)
+            waiting += [target for target, _ in links(path, pages[path])]
+    assert {html / f"{name}.html" for name in contents} <= reached
+    assert f"{contents[0]}.html" in (html / "index.html").read_text()
+
+
+def test_every_notebook_is_a_chapter(book, contents):
+    notebooks = {f"book/chapters/{path.stem}" for path in (book / "notebooks").glob("*.md")}
+    assert notebooks == {name for name in contents if name.startswith("book/chapters/")}
+
+
+def test_links_and_anchors_resolve(pages):
+    anchors = {
+        path: {tag.get("id") or tag.get("name") for tag in page.select("[id], a[name]")}
+        for path, page in pages.items()
+    }
+    broken = {
+        f"{path.name}: {target}#{anchor}"
+        for path, page in pages.items()
+        for target, anchor in links(path, page)
+        if not target.exists() or (anchor and anchor not in anchors.get(target, ()))
+    }
+    assert broken == set()
+
+
+def test_no_page_requests_another_host(html, pages):
+    asked = set()
+    for path, page in pages.items():
+        for tag in page.select("[src], [srcset], [poster], object[data], link[href], image[href]"):
+            if tag.name != "link" or REQUESTED_LINKS & set(tag.get("rel", [])):
+                for name in ("src", "srcset", "poster", "data", "href"):
+                    asked |= {(path.name, url) for url in tag.get(name, "").split()}
+        for tag in page.select("script:not([src])"):
+            asked |= {(path.name, url) for url in re.findall(r"https?://[^\s\"']+", tag.text)}
+        for tag in page.select("style, [style]"):
+            css = tag.text if tag.name == "style" else tag["style"]
+            asked |= {(path.name, url) for url in CSS_REFERENCE.findall(css)}
+    for pattern, reference in (("*.css", CSS_REFERENCE), ("*.js", JS_REFERENCE)):
+        for path in html.rglob(pattern):
+            asked |= {(path.name, url) for url in reference.findall(path.read_text())}
+    assert {(name, url) for name, url in asked if urlsplit(url).netloc} == set()
+
+
+def test_every_script_style_and_image_is_there(pages):
+    missing = {
+        (path.name, url)
+        for path, page in pages.items()
+        for tag, name in (("script", "src"), ("img", "src"), ("link[rel~=stylesheet]", "href"))
+        for url in (found[name] for found in page.select(f"{tag}[{name}]"))
+        if not url.startswith("data:") and not (path.parent / urlsplit(url).path).exists()
+    }
+    assert missing == set()
+
+
+def test_every_image_has_a_text_alternative(pages):
+    without = {
+        (path.name, image["src"])
+        for path, page in pages.items()
+        for image in page.select("img")
+        if not image.get("alt", "").strip()
+    }
+    assert without == set()
+
+
+def test_every_figure_has_a_number_and_a_caption(articles):
+    for path, article in articles.items():
+        for image in article.select(".cell_output img, figure img"):
+            figure = image.find_parent("figure")
+            assert figure, f"{path.name}: {image['src']} is not in a figure"
+            assert figure.select_one("figcaption .caption-number"), f"{path.name}: {figure}"
+            assert figure.select_one("figcaption .caption-text").text.strip(), path.name
+
+
+def test_no_cell_shows_an_error(book, pages):
+    outputs = [
+        (path.stem, output["output_type"], output.get("name"))
+        for path in (book / "book/chapters").glob("*.ipynb")
+        for cell in json.loads(path.read_text())["cells"]
+        for output in cell.get("outputs", [])
+    ]
+    assert outputs
+    assert [(stem, *kind) for stem, *kind in outputs if {"error", "stderr"} & set(kind)] == []
+    assert [path for path, page in pages.items() if "Traceback (most recent" in page.text] == []
+
+
+def test_no_markup_is_left_unread(articles):
+    for path, article in articles.items():
+        for code in article.select("pre, code"):
+            code.extract()
+        assert not re.search(r"\{[\w:]+\}`|<!--|\]\(|\*\*", article.text), path.name
+
+
+# How a build goes, on a book of two pages that has this book's configuration and extensions
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    root = tmp_path / "small"
+    header = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
+    for name, text in {
+        "_toc.yml": "{format: jb-book, root: book/index, chapters: [{file: book/chapters/one}]}",
+        "book/index.md": "# Front\n\nIt is {glue:text}`chapters/one.ipynb::answer:s`.\n",
+        "book/references.bib": "",
+        "notebooks/one.md": header
+        + "# One\n\n```{code-cell} python\n"
+        + "from myst_nb import glue\nfrom crcen.answer import ANSWER\n"
+        + "glue('answer', f'{ANSWER} exactly', display=False)\n```\n",
+        "notebooks/parameters.yml": "smoke: {}",
+        "crcen/__init__.py": "",
+        "crcen/answer.py": "ANSWER = 41\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in ("_config.yml", "notebooks/run.py", "crcen/datasets.py"):
+        shutil.copy(ROOT / name, root / name)
+    for name in ("extensions", "static"):
+        shutil.copytree(ROOT / "book" / name, root / "book" / name)
+    return root
+
+
+def front(root):
+    page = BeautifulSoup((root / "_build/html/book/index.html").read_text(), "html.parser")
+    return page.select_one("article p").text
+
+
+def test_a_changed_line_of_the_module_changes_the_front_page(small_book):
+    assert "ran in" in build(small_book).stdout
+    assert front(small_book) == "It is 41 exactly."
+    (small_book / "crcen/answer.py").write_text("ANSWER = 42\n")
+    assert "ran in" in build(small_book).stdout
+    assert front(small_book) == "It is 42 exactly."
+    assert "ran in" not in build(small_book).stdout
+    assert front(small_book) == "It is 42 exactly."
+
+
+def test_a_failing_notebook_fails_the_build(small_book):
+    (small_book / "crcen/answer.py").write_text("ANSWER = 1 / 0\n")
+    built = build(small_book)
+    assert built.returncode != 0
+    assert "one: cell [1] raised ZeroDivisionError" in built.stdout
+    assert "one-failed.ipynb" in built.stdout
+    assert not list((small_book / "_build/html").rglob("one.html"))
+
+
+def test_a_warning_is_given_in_every_build(small_book):
+    with (small_book / "book/index.md").open("a") as file:
+        file.write("\nSee [](no-such-page.md).\n")
+    for _ in range(2):
+        built = build(small_book, "-W", "--keep-going")
+        assert built.returncode != 0
+        assert "no-such-page" in built.stdout
