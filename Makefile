@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 help:  ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
 book: .venv/installed  ## build the report into _build/html
 	@$(BIN)/jupyter-book build . -W --keep-going -n
@@ -16,14 +16,14 @@ test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/mypy crcen notebooks/run.py
 	$(BIN)/pytest
 
-clean:  ## remove what was built, but not .venv
-	rm -rf _build book/chapters runs
+clean:  ## remove the built book; .venv and your own runs stay
+	rm -rf _build book/chapters
 
 .venv/installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo "installing the packages into .venv: a few minutes, once"
-	@$(PYTHON) -m venv .venv
+	@'$(PYTHON)' -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@

@@ -23,16 +23,18 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from importlib.util import module_from_spec, spec_from_file_location
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jupytext
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # import the crcen beside this file
 
 LAST = "claims"  # reads the other chapters, so it runs after them and rests on their keys too
 INPUTS = (
@@ -192,18 +194,27 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@cache
+def datasets() -> ModuleType:
+    """Load ``crcen.datasets`` by itself: the package imports torch, which takes seconds."""
+    spec = spec_from_file_location("crcen_datasets", ROOT / "crcen/datasets.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def inputs(root: Path) -> dict[str, Any]:
     """Return what all notebooks rest on, each file by its name and checksum."""
-    from crcen import datasets  # takes a second, which --help need not wait for
-
     files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
     files.discard(root / "notebooks/parameters.yml")  # counts by the values of each notebook
     return {
         "python": platform.python_version(),
         "files": {path.relative_to(root).as_posix(): digest(path) for path in files},
         "data": {
-            name: {path.name: digest(path) for path in datasets.locate_dataset(name)}
-            for name in datasets.DATASETS
+            name: {path.name: digest(path) for path in datasets().locate_dataset(name)}
+            for name in datasets().DATASETS
         },
     }
 
@@ -247,14 +258,12 @@ def plan(root: Path, profile: str, mine: tuple[str, Iterable[str]] | None = None
 
 def fetch_data(report: Callable[[str], object]) -> None:
     """Try once to load each data set that is not here, and say which cannot be had."""
-    from crcen import datasets
-
     missing = []
-    for name in datasets.DATASETS:
-        if not datasets.locate_dataset(name):
+    for name in datasets().DATASETS:
+        if not datasets().locate_dataset(name):
             try:
-                datasets.load_dataset(name)
-            except datasets.DataError:
+                datasets().load_dataset(name)
+            except datasets().DataError:
                 missing.append(name)
     if missing:
         report(f"not to be had: {', '.join(missing)}; recorded results stand in for these data")

@@ -1,11 +1,13 @@
 import ast
 import json
 import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 import run
-
-from crcen import datasets
+from conftest import ROOT
 
 HEADER = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
 TINY = (
@@ -65,15 +67,18 @@ def executed(tmp_path_factory):
 
 
 def use_data(patch, root):
-    def locate(name):
-        return tuple(root.glob(f"{name}.npz"))
+    """Put one data set in the place of the real ones."""
 
     def load(name):
-        raise datasets.DatasetUnavailable(name)
+        raise LookupError(name)
 
-    patch.setattr(datasets, "DATASETS", {"tiny": None})
-    patch.setattr(datasets, "locate_dataset", locate)
-    patch.setattr(datasets, "load_dataset", load)
+    stand_in = SimpleNamespace(
+        DATASETS=["tiny"],
+        DataError=LookupError,
+        locate_dataset=lambda name: tuple(root.glob(f"{name}.npz")),
+        load_dataset=load,
+    )
+    patch.setattr(run, "datasets", lambda: stand_in)
 
 
 @pytest.fixture
@@ -191,6 +196,21 @@ def test_a_kernel_that_dies_is_a_failure(project):
     edit(project / "notebooks/other.md", "print('other')", "import os; os._exit(1)")
     with pytest.raises(run.RunError, match="other: its kernel died"):
         run.run_stale("smoke", root=project, report=id)
+
+
+def test_looking_for_data_does_not_wait_for_torch():
+    code = (
+        "import run, sys; print(run.datasets().locate_dataset('abalone'), 'torch' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "notebooks",
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert "abalone" in found
+    assert found.endswith(" False\n")
 
 
 def test_data_that_cannot_be_had_are_named_once(project):

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def run_notebooks(app: Sphinx) -> None:
     """Bring the chapters up to date, or stop the build."""
     root = Path(str(app.srcdir))
-    sys.path.append(str(root / "notebooks"))
+    sys.path.insert(0, str(root / "notebooks"))
     import run
 
     try:

@@ -1,0 +1,80 @@
+"""What the chapters share: tables, claims with their verdicts, and two small statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import yaml
+from IPython.display import HTML, display
+
+HERE = Path(__file__).parent
+CLAIMS: dict[str, dict[str, str]] = yaml.safe_load((HERE / "claims.yml").read_text())
+
+Verdict = Literal["reproduced", "partly", "not", "examined"]
+VERDICTS = {
+    "reproduced": "our run agrees with the paper's figure or statement",
+    "partly": "a part of the statement holds, or only a part could be checked",
+    "not": "our run contradicts the statement",
+    "examined": "the paper leaves it open or states no figure; we looked, and say what we saw",
+}
+
+
+def paper_table(number: int) -> pd.DataFrame:
+    """Read one of the paper's tables, as printed there."""
+    return pd.read_csv(HERE / "paper" / f"table{number}.csv")
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    formats: dict[str, Any] | None = None,
+    paper: Iterable[str] = (),
+) -> HTML:
+    """Render a data frame; the columns named in `paper` are the paper's numbers, set apart."""
+    classes = pd.DataFrame("", index=frame.index, columns=frame.columns)
+    classes[list(paper)] = "paper"
+    styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index")
+    styler = styler.set_td_classes(classes).set_caption(caption)
+    styler.cell_ids, styler.uuid_len = False, 0
+    html = styler.set_uuid("").set_table_attributes('class="report"').to_html()
+    return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
+
+
+def sci(value: float) -> str:
+    """Write a small number as in 2×10⁻⁸; zero stays 0."""
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}×10{power}" if value else "0"
+
+
+def badge(verdict: str) -> str:
+    """HTML of a verdict."""
+    text = "not reproduced" if verdict == "not" else verdict
+    return f'<span class="verdict {verdict}">{text}</span>'
+
+
+def verdict(*holds: bool) -> Verdict:
+    """Reproduced if every part of a statement holds, not if none does, else partly."""
+    return "reproduced" if all(holds) else "partly" if any(holds) else "not"
+
+
+def claim(number: str, ours: str, verdict: Verdict) -> None:
+    """Show what we found on a claim of the paper, and leave it for the claims ledger.
+
+    The ledger chapter reads it from the executed notebook, out of the output's metadata.
+    """
+    if verdict not in VERDICTS:
+        raise ValueError(f"verdict={verdict!r} must be one of {', '.join(VERDICTS)}.")
+    entry = CLAIMS[number]
+    card = (
+        f'<div class="claim"><p>{badge(verdict)} <strong>Claim {number}</strong> '
+        f"({entry['where']}): {entry['claim']}</p><p><em>Paper:</em> {entry['paper']}<br>"
+        f"<em>Here:</em> {escape(ours)}</p></div>"
+    )
+    display(
+        HTML(card), metadata={"crcen_claim": {"number": number, "ours": ours, "verdict": verdict}}
+    )

@@ -1,0 +1,175 @@
+"""Tests of crcen.network: the forward pass, the objective and its gradient (Eq. 5)."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import approx_fprime
+from scipy.special import expit
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state
+
+from crcen.losses import cross_entropy, squared_error
+from crcen.network import ACTIVATIONS, Network, objective
+
+torch.set_num_threads(1)
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(30, 2))
+Y = rng.integers(0, 2, 30).astype(float)
+WEIGHT = rng.uniform(0.1, 2, 30)
+DEPTHS = [(2, 1), (2, 3, 1), (2, 4, 3, 1), (2, 4, 3, 2, 1)]
+
+
+def parameters(network):
+    """Draw weights and biases that are all different from zero."""
+    return np.random.default_rng(1).normal(size=network.n_parameters)
+
+
+def logits(network, theta):
+    return network.logits(torch.from_numpy(theta), torch.from_numpy(X)).numpy()
+
+
+def weights_and_biases(network, theta):
+    return [tuple(a.numpy() for a in layer) for layer in network.layers(torch.from_numpy(theta))]
+
+
+def gradient(network, theta, weight=WEIGHT, l2=0.0):
+    return objective(network, cross_entropy, X, Y, weight, l2)(theta)[1]
+
+
+# Forward
+
+
+@pytest.mark.parametrize("sizes", DEPTHS[1:])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_forward_is_scikit_learns(sizes, activation):
+    network = Network(sizes, activation)
+    theta = parameters(network)
+    mlp = MLPClassifier(sizes[1:-1], activation=activation).partial_fit(X, Y, classes=[0, 1])
+    layers = weights_and_biases(network, theta)
+    mlp.coefs_, mlp.intercepts_ = map(list, zip(*layers, strict=True))
+    np.testing.assert_allclose(expit(logits(network, theta)), mlp.predict_proba(X)[:, 1])
+
+
+def test_no_hidden_layer_is_a_linear_function():
+    network = Network((2, 1), "logistic")
+    np.testing.assert_allclose(logits(network, np.array([2.0, -3.0, 0.5])), X @ [2, -3] + 0.5)
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+def test_layers_cut_the_whole_vector_in_order(sizes):
+    network = Network(sizes, "tanh")
+    theta = parameters(network)
+    layers = weights_and_biases(network, theta)
+    assert [W.shape for W, _ in layers] == list(zip(sizes[:-1], sizes[1:], strict=True))
+    np.testing.assert_array_equal(np.concatenate([a.ravel() for p in layers for a in p]), theta)
+
+
+def test_last_parameter_is_the_output_bias():
+    network = Network((2, 3, 1), "tanh")
+    theta = parameters(network)
+    moved = theta + np.eye(network.n_parameters)[-1]
+    np.testing.assert_allclose(logits(network, moved), logits(network, theta) + 1)
+
+
+# Starting values
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+def test_initial_weights_are_within_glorots_bound_and_biases_zero(sizes):
+    network = Network(sizes, "tanh")
+    for W, b in weights_and_biases(network, network.initial(check_random_state(0))):
+        assert 0 < abs(W).max() < np.sqrt(6 / sum(W.shape))
+        assert not b.any()
+
+
+def test_initial_weights_have_the_variance_of_glorot():
+    network = Network((200, 300, 1), "tanh")
+    (W, _), _ = weights_and_biases(network, network.initial(check_random_state(0)))
+    assert W.var() == pytest.approx(2 / (200 + 300), rel=0.02)  # 5 standard errors are 0.018
+
+
+def test_initial_weights_come_from_the_seed():
+    network = Network((2, 3, 1), "tanh")
+    first, again, other = (network.initial(check_random_state(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+# The objective
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_value_is_the_weighted_mean_plus_the_penalty(l2):
+    network = Network((2, 3, 1), "tanh")
+    theta = parameters(network)
+    value, _ = objective(network, cross_entropy, X, Y, WEIGHT, l2)(theta)
+    penalty = sum((W**2).sum() for W, _ in weights_and_biases(network, theta))
+    loss = log_loss(Y, expit(logits(network, theta)), sample_weight=WEIGHT)
+    assert value == pytest.approx(loss + l2 * penalty)
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+def test_gradient_is_that_of_finite_differences(sizes, activation, loss):
+    network = Network(sizes, activation)
+    theta = parameters(network)
+    F = objective(network, loss, X, Y, WEIGHT, 0.1)
+    forward, backward = (approx_fprime(theta, lambda t: F(t)[0], h) for h in (1e-6, -1e-6))
+    np.testing.assert_allclose(F(theta)[1], (forward + backward) / 2, rtol=1e-6, atol=1e-8)
+
+
+LAM = 0.8
+CLASS_WEIGHT = np.where(Y == 1, LAM, 1 - LAM)
+
+
+def eq_5(p, do_dw):
+    """The left-hand side of Eq. 5, over the sum of the class weights."""
+    ones, zeros = Y == 1, Y == 0
+    missed, false = (1 - p[ones]) @ do_dw[ones], p[zeros] @ do_dw[zeros]
+    return (-LAM * missed + (1 - LAM) * false) / CLASS_WEIGHT.sum()
+
+
+def test_gradient_in_the_output_bias_is_eq_5():
+    network = Network((2, 3, 1), "logistic")
+    theta = parameters(network)
+    p = expit(logits(network, theta))
+    found = gradient(network, theta, CLASS_WEIGHT)[-1]
+    assert found == pytest.approx(eq_5(p, np.ones(30)))
+
+
+def test_gradient_in_a_hidden_weight_is_eq_5():
+    network = Network((2, 3, 1), "logistic")
+    theta = parameters(network)
+    (V, c), (W, b) = weights_and_biases(network, theta)
+    h = expit(X @ V + c)
+    p = expit(h @ W + b)[:, 0]
+    do_dv = W[2, 0] * h[:, 2] * (1 - h[:, 2]) * X[:, 1]  # weight of input 1 in neuron 2
+    found = gradient(network, theta, CLASS_WEIGHT)
+    (in_V, _), _ = weights_and_biases(network, found)
+    assert in_V[1, 2] == pytest.approx(eq_5(p, do_dv))
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+def test_penalty_pulls_the_weights_and_leaves_the_biases_alone(sizes):
+    network = Network(sizes, "tanh")
+    theta = parameters(network)
+    pull = gradient(network, theta, l2=0.1) - gradient(network, theta, l2=0.0)
+    pairs = zip(
+        weights_and_biases(network, pull), weights_and_biases(network, theta), strict=True
+    )
+    for (in_W, in_b), (W, _) in pairs:
+        np.testing.assert_allclose(in_W, 2 * 0.1 * W, rtol=1e-9)
+        np.testing.assert_array_equal(in_b, 0)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 7.0])
+def test_scaling_all_weights_changes_nothing(factor):
+    network = Network((2, 3, 1), "tanh")
+    theta = parameters(network)
+    value, grad = objective(network, cross_entropy, X, Y, WEIGHT, 0.1)(theta)
+    scaled, scaled_grad = objective(network, cross_entropy, X, Y, factor * WEIGHT, 0.1)(theta)
+    assert scaled == pytest.approx(value)
+    np.testing.assert_allclose(scaled_grad, grad, rtol=1e-9)

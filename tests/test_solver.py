@@ -1,0 +1,132 @@
+"""Tests of crcen.solver: it finds known minima, and never claims one that it has not reached."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import rosen, rosen_der
+
+from crcen.solver import minimize
+
+deterministic = settings(derandomize=True, deadline=None)
+
+
+def rosenbrock(theta):
+    return rosen(theta), rosen_der(theta)
+
+
+def falling(theta):
+    """Fall for ever towards 0, as the loss of separable data without a penalty does."""
+    return np.exp(-theta).sum(), -np.exp(-theta)
+
+
+def linear(theta):
+    """Have no stationary point and no lower bound."""
+    return theta.sum(), np.ones_like(theta)
+
+
+class Counted:
+    """Count the evaluations of an objective."""
+
+    def __init__(self, objective):
+        self.objective, self.calls = objective, 0
+
+    def __call__(self, theta):
+        self.calls += 1
+        return self.objective(theta)
+
+
+def test_a_quadratic_is_minimised_to_its_closed_form():
+    rng = np.random.default_rng(0)
+    root, b = rng.normal(size=(8, 8)), rng.normal(size=8)
+    A = root @ root.T + 0.1 * np.eye(8)
+    solution = minimize(
+        lambda t: (t @ A @ t / 2 - b @ t, A @ t - b), np.zeros(8), tol=1e-9, max_iter=1000
+    )
+    best = np.linalg.solve(A, b)
+    assert solution.converged
+    np.testing.assert_allclose(solution.theta, best, atol=1e-7)
+    assert solution.value == pytest.approx(-b @ best / 2)
+
+
+def test_rosenbrocks_valley_is_followed_to_its_end():
+    solution = minimize(rosenbrock, np.full(5, -0.5), tol=1e-8, max_iter=1000)
+    assert solution.converged
+    np.testing.assert_allclose(solution.theta, np.ones(5), atol=1e-6)
+
+
+def test_a_start_at_the_minimum_takes_no_iteration():
+    solution = minimize(rosenbrock, np.ones(5), tol=1e-8, max_iter=10)
+    assert (solution.converged, solution.n_iter, solution.grad_norm) == (True, 0, 0.0)
+
+
+def test_the_start_is_left_as_it_was():
+    start = np.full(5, -0.5)
+    minimize(rosenbrock, start, tol=1e-8, max_iter=100)
+    np.testing.assert_array_equal(start, np.full(5, -0.5))
+
+
+# The theory is about stationary points: what is called one must have the gradient of one.
+@deterministic
+@given(
+    st.sampled_from([rosenbrock, falling, linear]),
+    st.lists(st.floats(-2, 2), min_size=2, max_size=4),
+    st.sampled_from([1e-2, 1e-8, 1e-15]),
+    st.sampled_from([1, 2, 5, 50]),
+)
+def test_convergence_is_claimed_exactly_where_the_gradient_is_small(F, start, tol, max_iter):
+    solution = minimize(F, np.array(start), tol=tol, max_iter=max_iter)
+    value, gradient = F(solution.theta)
+    assert solution.value == value
+    assert solution.grad_norm == abs(gradient).max()
+    assert solution.converged == (solution.grad_norm <= tol)
+    assert solution.n_iter <= max_iter
+
+
+@pytest.mark.parametrize("objective", [rosenbrock, falling])
+def test_one_iteration_is_not_convergence(objective):
+    solution = minimize(objective, np.zeros(3), tol=1e-8, max_iter=1)
+    assert not solution.converged
+    assert solution.n_iter == 1
+    assert solution.grad_norm > 1e-8
+
+
+def test_without_a_minimum_the_run_ends_and_says_so():
+    counted = Counted(linear)
+    solution = minimize(counted, np.zeros(3), tol=1e-8, max_iter=100)
+    assert not solution.converged
+    assert solution.grad_norm == 1
+    assert counted.calls < 3000
+
+
+def test_a_tolerance_below_rounding_ends_and_says_so():
+    counted = Counted(lambda t: (((t - 0.1) @ (t - 0.1)) + t.sum() / 3, 2 * (t - 0.1) + 1 / 3))
+    solution = minimize(counted, np.array([1.0, 7.0, -3.0]), tol=1e-300, max_iter=500)
+    assert solution.converged == (solution.grad_norm <= 1e-300)
+    assert solution.grad_norm < 1e-12
+    assert counted.calls < 1000
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_objective_that_is_not_a_number_ends_and_is_not_converged(bad):
+    counted = Counted(lambda t: (bad, np.full_like(t, np.nan)))
+    solution = minimize(counted, np.ones(3), tol=1e-8, max_iter=100)
+    assert not solution.converged
+    assert counted.calls < 3000
+
+
+def test_a_gradient_of_the_wrong_sign_ends_and_is_not_converged():
+    counted = Counted(lambda t: (t @ t, -2 * t))
+    solution = minimize(counted, np.ones(3), tol=1e-8, max_iter=100)
+    assert not solution.converged
+    np.testing.assert_array_equal(solution.theta, np.ones(3))
+    assert counted.calls < 3000
+
+
+def test_a_stalled_line_search_is_started_again():
+    # Rounding at 1e8 hides all progress of the value long before the gradient is small.
+    F = lambda t: (1e8 + rosen(t), rosen_der(t))  # noqa: E731
+    start = np.full(5, -0.5)
+    solution = minimize(F, start, tol=1e-4, max_iter=2000)
+    assert solution.converged == (abs(rosen_der(solution.theta)).max() <= 1e-4)
+    assert solution.grad_norm < 1e-3 * abs(rosen_der(start)).max()
