@@ -144,12 +144,21 @@ def run(
     Returns
     -------
     DataFrame
-        One row a split: `split_scores` on the testing rows, and the chosen parameters.
+        One row a split: `split_scores` on the testing rows, the chosen parameters, and `failed`,
+        empty or the reason why there are no scores. A method that cannot be fitted (RUSBoost gives
+        up where its first stump is worse than chance) loses that split only.
     """
-    rows, params = [], {}
+    rows: list[dict[str, Any]] = []
+    params: dict[str, Any] = {}
     for number, (train, test) in enumerate(splits(y, n_splits, seed)):
         if number == 0:
             params = tune(method, X[train], y[train], score=score, seed=seed, n_jobs=n_jobs)
-        model = method.pipeline(seed).set_params(**params).fit(X[train], y[train])
-        rows.append({"split": number, **split_scores(y[test], model.predict(X[test])), **params})
+        model = method.pipeline(seed).set_params(**params)
+        try:
+            predicted = model.fit(X[train], y[train]).predict(X[test])
+        except ValueError as error:
+            rows.append({"split": number, "failed": str(error)})
+        else:
+            scores = split_scores(y[test], predicted)
+            rows.append({"split": number, "failed": "", **scores, **params})
     return pd.DataFrame(rows)

@@ -35,6 +35,7 @@ def table(
     paper: Iterable[str] = (),
 ) -> HTML:
     """Render a data frame; the columns named in `paper` are the paper's numbers, set apart."""
+    frame = frame.reset_index(drop=True)
     classes = pd.DataFrame("", index=frame.index, columns=frame.columns)
     classes[list(paper)] = "paper"
     styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index")

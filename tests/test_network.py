@@ -1,5 +1,7 @@
 """Tests of crcen.network: the forward pass, the objective and its gradient (Eq. 5)."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -62,7 +64,7 @@ def test_layers_cut_the_whole_vector_in_order(sizes):
     network = Network(sizes, "tanh")
     theta = parameters(network)
     layers = weights_and_biases(network, theta)
-    assert [W.shape for W, _ in layers] == list(zip(sizes[:-1], sizes[1:], strict=True))
+    assert [W.shape for W, _ in layers] == list(pairwise(sizes))
     np.testing.assert_array_equal(np.concatenate([a.ravel() for p in layers for a in p]), theta)
 
 
@@ -157,9 +159,7 @@ def test_penalty_pulls_the_weights_and_leaves_the_biases_alone(sizes):
     network = Network(sizes, "tanh")
     theta = parameters(network)
     pull = gradient(network, theta, l2=0.1) - gradient(network, theta, l2=0.0)
-    pairs = zip(
-        weights_and_biases(network, pull), weights_and_biases(network, theta), strict=True
-    )
+    pairs = zip(weights_and_biases(network, pull), weights_and_biases(network, theta), strict=True)
     for (in_W, in_b), (W, _) in pairs:
         np.testing.assert_allclose(in_W, 2 * 0.1 * W, rtol=1e-9)
         np.testing.assert_array_equal(in_b, 0)

@@ -143,7 +143,7 @@ def test_ratio_needs_both_classes(y, n0, n1):
 
 
 def test_ratio_needs_positive_weight_in_both_classes():
-    with pytest.raises(ValueError, match="y has 2 rows of class 0 and 0 of class 1: .*both"):
+    with pytest.raises(ValueError, match=r"y has 2 rows of class 0 and 0 of class 1: .*both"):
         imbalance_ratio([0, 0, 1], sample_weight=[1, 1, 0])
 
 
@@ -153,7 +153,7 @@ def test_ratio_needs_positive_weight_in_both_classes():
         ([-1, 1], r"shape \(2,\) with the values \[-1, 1\]"),
         ([0, 1, 2], r"shape \(3,\) with the values \[0, 1, 2\]"),
         (["a", "b"], r"shape \(2,\) with the values \['a', 'b'\]"),
-        ([[0, 1]], r"shape \(1, 2\)"),
+        ([[0, 1]], r"shape \(1, 2\) with the values \[0, 1\]"),
     ],
 )
 def test_labels_must_be_a_vector_of_zeros_and_ones(y, shown):

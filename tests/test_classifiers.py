@@ -1,0 +1,380 @@
+"""Tests of crcen.classifiers: scikit-learn's interface, oracles in closed form, and Eq. 6."""
+
+import ast
+import inspect
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import least_squares
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from crcen.classifiers import CRCENClassifier, CSMLPClassifier
+from crcen.key_equation import key_equation
+from crcen.simulations import sim2
+
+torch.set_num_threads(1)
+
+both = pytest.mark.parametrize("classifier", [CRCENClassifier, CSMLPClassifier])
+LAMS = [0.2, 0.5, "balanced", 0.98]
+X, Y = sim2(25, 120, np.random.default_rng(0))  # the classes overlap
+S = np.random.default_rng(1).uniform(0.2, 3, len(Y))
+
+
+def tight(classifier=CRCENClassifier, hidden=(), **parameters):
+    """Return a classifier that runs to a gradient of 1e-8, a little above what rounding allows."""
+    defaults = {"tol": 1e-8, "max_iter": 20_000, "random_state": 0}
+    return classifier(hidden, **(defaults | parameters))
+
+
+# scikit-learn's interface
+
+
+# The checks fit columns of mean 100 and noise, on which 100 iterations and more do not converge:
+# the classifiers say so, and the checks are not about that.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks([CRCENClassifier(max_iter=100), CSMLPClassifier(max_iter=100)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@both
+def test_defaults_in_the_docstring_are_those_of_the_signature(classifier):
+    found = re.findall(r"^(\w+) : .*default=(.+)$", inspect.getdoc(classifier), re.MULTILINE)
+    signature = inspect.signature(classifier).parameters
+    assert {name: ast.literal_eval(default) for name, default in found} == {
+        name: parameter.default for name, parameter in signature.items()
+    }
+
+
+@both
+def test_fitted_attributes_are_those_of_the_docstring(classifier):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    fitted = classifier((4,), random_state=0).fit(frame, Y)
+    text = inspect.getdoc(classifier).split("Attributes\n")[1].split("References\n")[0]
+    documented = set(re.findall(r"^(\w+_) : ", text, re.MULTILINE))
+    assert {name for name in vars(fitted) if name.endswith("_")} == documented
+
+
+@both
+def test_fitted_attributes_have_plain_types_and_the_right_shapes(classifier):
+    fitted = classifier((4, 3), random_state=0).fit(X, Y)
+    assert [W.shape for W in fitted.coefs_] == [(3, 4), (4, 3), (3, 1)]
+    assert [b.shape for b in fitted.intercepts_] == [(4,), (3,), (1,)]
+    for array in (*fitted.coefs_, *fitted.intercepts_):
+        assert type(array) is np.ndarray
+        assert array.dtype == np.float64
+    assert_array_equal(fitted.classes_, [0, 1])
+    assert type(fitted.n_iter_) is int
+    assert [type(v) for v in (fitted.lam_, fitted.loss_, fitted.grad_norm_)] == [float] * 3
+    assert fitted.grad_norm_ <= fitted.tol
+
+
+@both
+def test_a_clone_has_the_parameters_and_not_the_fit(classifier):
+    fitted = classifier((3,), lam=0.7, l2=0.1, activation="tanh", random_state=0).fit(X, Y)
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert not hasattr(copy, "coefs_")
+
+
+@both
+def test_a_pickle_predicts_the_same(classifier):
+    fitted = classifier((3,), random_state=0).fit(X, Y)
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+@both
+def test_the_seed_fixes_the_fit(classifier):
+    first, again, other = (classifier((3,), random_state=seed).fit(X, Y) for seed in (0, 0, 1))
+    assert_array_equal(first.coefs_[0], again.coefs_[0])
+    assert abs(first.coefs_[0] - other.coefs_[0]).max() > 1e-3
+
+
+@both
+def test_grid_search_chooses_among_the_parameters(classifier):
+    grid = {"hidden_layer_sizes": [(), (3,)], "lam": [0.5, "balanced"], "l2": [1e-2]}
+    search = GridSearchCV(classifier(random_state=0), grid, cv=2, scoring="f1").fit(X, Y)
+    assert search.best_params_.keys() == grid.keys()
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_resampling_pipeline_is_resampling_by_hand():
+    sampler = RandomOverSampler(random_state=0)
+    pipeline = make_pipeline(sampler, tight(lam=0.5)).fit(X, Y)
+    by_hand = tight(lam=0.5).fit(*sampler.fit_resample(X, Y))
+    assert_allclose(pipeline.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
+
+
+@both
+def test_a_data_frame_gives_the_fit_of_its_values_and_its_names(classifier):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    from_frame = classifier((3,), random_state=0).fit(frame, pd.Series(Y))
+    from_array = classifier((3,), random_state=0).fit(X, Y)
+    assert_array_equal(from_frame.feature_names_in_, ["a", "b", "c"])
+    assert_array_equal(from_frame.predict_proba(frame), from_array.predict_proba(X))
+
+
+@both
+def test_string_labels_are_the_sorted_classes_0_and_1(classifier):
+    named = classifier((3,), random_state=0).fit(X, np.where(Y == 1, "yes", "no"))
+    coded = classifier((3,), random_state=0).fit(X, Y)
+    assert_array_equal(named.classes_, ["no", "yes"])
+    assert_array_equal(named.predict_proba(X), coded.predict_proba(X))
+    assert_array_equal(named.predict(X) == "yes", coded.predict(X) == 1)
+
+
+@pytest.fixture
+def _every_torch_warning():
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
+@pytest.mark.usefixtures("_every_torch_warning")
+@pytest.mark.parametrize("layout", ["backwards", "read-only", "by column", "every other"])
+def test_any_layout_in_memory_is_taken(layout):
+    rows = {
+        "backwards": X[::-1],
+        "read-only": np.broadcast_to(X, X.shape),
+        "by column": np.asfortranarray(X),
+        "every other": np.repeat(X, 2, axis=0)[::2],
+    }[layout]
+    fitted = CRCENClassifier((3,), random_state=0).fit(rows, Y)
+    copied = CRCENClassifier((3,), random_state=0).fit(rows.copy(), Y)
+    assert_allclose(fitted.predict_proba(rows), copied.predict_proba(rows.copy()), rtol=1e-9)
+
+
+# What the outputs mean
+
+
+def test_probabilities_are_the_sigmoid_of_the_logit():
+    fitted = CRCENClassifier((3,), random_state=0).fit(X, Y)
+    p = expit(fitted.decision_function(X))
+    assert_allclose(fitted.predict_proba(X), np.column_stack([1 - p, p]))
+
+
+def test_probabilities_of_csmlp_are_its_tanh_on_0_1():
+    fitted = CSMLPClassifier((3,), random_state=0).fit(X, Y)
+    p = (1 + np.tanh(fitted.decision_function(X))) / 2
+    assert_allclose(fitted.predict_proba(X), np.column_stack([1 - p, p]))
+
+
+@both
+def test_the_predicted_class_is_the_more_probable(classifier):
+    fitted = classifier((3,), random_state=0).fit(X, Y)
+    assert_array_equal(fitted.predict(X), fitted.predict_proba(X).argmax(axis=1))
+
+
+@pytest.mark.parametrize("lam", LAMS)
+@pytest.mark.parametrize("hidden", [(), (3,)])
+def test_loss_is_the_weighted_log_loss_plus_the_penalty_of_the_weights(lam, hidden):
+    fitted = CRCENClassifier(hidden, lam=lam, l2=0.01, random_state=0).fit(X, Y, S)
+    weight = S * np.where(Y == 1, fitted.lam_, 1 - fitted.lam_)
+    loss = log_loss(Y, fitted.predict_proba(X), sample_weight=weight)
+    penalty = 0.01 * sum((W**2).sum() for W in fitted.coefs_)
+    assert fitted.loss_ == pytest.approx(loss + penalty)
+
+
+def test_lam_one_half_minimises_plain_cross_entropy():
+    fitted = CRCENClassifier((3,), lam=0.5, l2=0.01, random_state=0).fit(X, Y)
+    penalty = 0.01 * sum((W**2).sum() for W in fitted.coefs_)
+    assert fitted.loss_ == pytest.approx(log_loss(Y, fitted.predict_proba(X)) + penalty)
+
+
+@both
+def test_balanced_is_the_inverse_class_frequency(classifier):
+    assert classifier(()).fit(X, Y).lam_ == pytest.approx(120 / 145)
+
+
+@both
+def test_balanced_counts_the_sample_weights(classifier):
+    assert classifier(()).fit(X, Y, S).lam_ == pytest.approx(S[Y == 0].sum() / S.sum())
+
+
+# Oracles
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3, 0.3])
+@pytest.mark.parametrize("lam", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("s", [None, S], ids=["unweighted", "weighted"])
+def test_no_hidden_layer_is_scikit_learns_logistic_regression(lam, l2, s):
+    fitted = tight(lam=lam, l2=l2).fit(X, Y, s)
+    # Its objective, sum of weighted losses + ||w||^2 / (2 C), is ours times the sum of weights.
+    total = (np.where(Y == 1, lam, 1 - lam) * (1 if s is None else s)).sum()
+    oracle = LogisticRegression(
+        C=1 / (2 * l2 * total) if l2 else np.inf,
+        class_weight={0: 1 - lam, 1: lam},
+        solver="newton-cholesky",
+        tol=1e-10,
+    ).fit(X, Y, s)
+    assert_allclose(fitted.coefs_[0][:, 0], oracle.coef_[0], atol=1e-6)
+    assert_allclose(fitted.intercepts_[0], oracle.intercept_, atol=1e-6)
+
+
+def test_lam_one_half_is_unweighted_logistic_regression():
+    fitted = tight(lam=0.5, l2=0.01).fit(X, Y)
+    oracle = LogisticRegression(C=1 / (2 * 0.01 * len(Y)), tol=1e-10, max_iter=1000).fit(X, Y)
+    assert_allclose(fitted.predict_proba(X), oracle.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("lam", [0.3, 0.9])
+def test_csmlp_without_hidden_layer_is_nonlinear_least_squares(lam):
+    fitted = tight(CSMLPClassifier, lam=lam, l2=0.01).fit(X, Y, S)
+    weight = S * np.where(Y == 1, lam, 1 - lam)
+
+    def residuals(theta):
+        errors = np.where(Y == 1, 1, -1) - np.tanh(X @ theta[:3] + theta[3])
+        return np.concatenate([np.sqrt(weight / weight.sum()) * errors, 0.1 * theta[:3]])
+
+    oracle = least_squares(residuals, np.zeros(4), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    assert_allclose(np.append(fitted.coefs_[0], fitted.intercepts_[0]), oracle.x, atol=1e-6)
+
+
+@both
+@pytest.mark.parametrize("lam", [0.7, "balanced"])
+@pytest.mark.parametrize("hidden", [(), (3,)])
+def test_a_row_of_weight_k_counts_as_k_rows(classifier, lam, hidden):
+    k = np.random.default_rng(2).integers(0, 4, len(Y))
+    weighted = tight(classifier, hidden, lam=lam, l2=0.01).fit(X, Y, k)
+    repeated = tight(classifier, hidden, lam=lam, l2=0.01).fit(np.repeat(X, k, 0), np.repeat(Y, k))
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-6)
+
+
+@both
+@pytest.mark.parametrize("lam", [0.3, "balanced"])
+def test_exchanging_the_labels_and_the_weights_exchanges_the_probabilities(classifier, lam):
+    other = lam if lam == "balanced" else 1 - lam
+    fitted = tight(classifier, lam=lam).fit(X, Y)
+    exchanged = tight(classifier, lam=other).fit(X, 1 - Y)
+    assert_allclose(exchanged.predict_proba(X)[:, ::-1], fitted.predict_proba(X), atol=1e-6)
+
+
+# The key equation
+
+
+def residual(fitted, s=None):
+    return key_equation(Y, fitted.predict_proba(X)[:, 1], fitted.lam_, s).residual
+
+
+@pytest.mark.parametrize("lam", LAMS)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_eq_6_holds_for_every_weight_and_seed(lam, seed):
+    assert abs(residual(tight(hidden=(4,), lam=lam, random_state=seed).fit(X, Y))) < 1e-6
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3), (4, 3, 2)])
+@pytest.mark.parametrize("activation", ["logistic", "tanh", "identity"])
+def test_eq_6_holds_for_every_depth_and_activation(hidden, activation):
+    fitted = tight(hidden=hidden, activation=activation, l2=0.01).fit(X, Y)
+    assert abs(residual(fitted)) < 1e-6
+
+
+def test_eq_6_holds_without_a_penalty_where_the_classes_overlap():
+    assert abs(residual(tight(l2=0.0).fit(X, Y))) < 1e-6
+
+
+@pytest.mark.parametrize("lam", LAMS)
+def test_eq_6_holds_with_sample_weights(lam):
+    assert abs(residual(tight(hidden=(4,), lam=lam).fit(X, Y, S), S)) < 1e-6
+
+
+# Warnings and errors: each names the parameter, its value and the remedy
+
+
+@both
+def test_a_run_cut_short_says_how_far_it_came(classifier):
+    model = classifier(max_iter=2, random_state=0)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(X, Y)
+    (message,) = [str(warning.message) for warning in caught]
+    assert message.startswith(f"{classifier.__name__} stopped after 2 iterations")
+    assert f"max-norm of {model.grad_norm_:.1e}, above tol=1e-06" in message
+    assert "raise max_iter (now 2), scale the columns of X, or raise l2" in message
+    assert model.grad_norm_ > model.tol
+
+
+SIZES_REMEDY = "must be a sequence of positive integers: write (10,) for one hidden layer"
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        *(("lam", v, "strictly between 0 and 1") for v in (0, 1, 1.5, np.nan, "auto", True, None)),
+        *(("lam", v, "Or set lam='balanced'") for v in (0, "auto", True)),
+        *(("hidden_layer_sizes", v, SIZES_REMEDY) for v in ((0,), (5, -1), 10, 2.5, (2.5,), "10")),
+        *(("l2", v, "must be a finite number, zero or more") for v in (-1, np.nan, np.inf, "a")),
+        *(("tol", v, "must be a finite number, positive") for v in (0, -1.0, np.nan, None)),
+        *(("max_iter", v, "must be an integer of 1 or more") for v in (0, -1, 2.5, "all")),
+        ("activation", "swish", "must be one of logistic, tanh, relu, identity"),
+        ("activation", None, "must be one of logistic, tanh, relu, identity"),
+    ],
+)
+def test_a_parameter_out_of_range(classifier, name, value, remedy):
+    with pytest.raises(ValueError, match=re.escape(remedy)) as error:
+        classifier(**{name: value}).fit(X, Y)
+    assert str(error.value).startswith(f"{name}={value!r} ")
+
+
+@both
+def test_labels_of_one_class(classifier):
+    with pytest.raises(ValueError, match=r"y has .* one class only, \[1.*\]: .* needs two classes"):
+        classifier().fit(X, np.ones(len(X)))
+
+
+@both
+def test_one_class_left_by_zero_weights(classifier):
+    with pytest.raises(ValueError, match=r"positive weight in one class only, \[0\]: .* two class"):
+        classifier().fit(X, Y, sample_weight=1 - Y)
+
+
+@both
+@pytest.mark.parametrize(
+    ("y", "shown"), [(np.arange(len(Y)) % 3, "[0, 1, 2]"), (["a", "b", "c"] * 48 + ["a"], "['a',")]
+)
+def test_more_than_two_classes(classifier, y, shown):
+    with pytest.raises(ValueError, match=re.escape(f"y has the 3 classes {shown}")) as error:
+        classifier().fit(X, y)
+    assert "choose one class against the rest" in str(error.value)
+
+
+@both
+@pytest.mark.parametrize(("cell", "named"), [(np.nan, "X contains NaN"), (np.inf, "X .*infinity")])
+def test_a_cell_that_is_not_a_number(classifier, cell, named):
+    bad = X.copy()
+    bad[3, 1] = cell
+    with pytest.raises(ValueError, match=named):
+        classifier().fit(bad, Y)
+    with pytest.raises(ValueError, match=named):
+        classifier(()).fit(X, Y).predict(bad)
+
+
+@both
+def test_a_negative_sample_weight(classifier):
+    s = np.ones(len(Y))
+    s[7] = -0.5
+    with pytest.raises(
+        ValueError, match=r"sample_weight .*-0\.5 in row 7: give weights of zero or"
+    ):
+        classifier().fit(X, Y, s)
+
+
+@both
+def test_a_sample_weight_that_is_not_a_number(classifier):
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        classifier().fit(X, Y, np.full(len(Y), np.nan))

@@ -1,0 +1,89 @@
+"""Tests of crcen.methods: every method scales, trains and predicts, and its grid fits it."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from sklearn.model_selection import ParameterGrid
+from sklearn.preprocessing import StandardScaler
+
+from crcen.classifiers import CRCENClassifier, CSMLPClassifier
+from crcen.methods import METHODS, NETWORK_GRID, TOL
+
+torch.set_num_threads(1)
+
+every = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+networks = [
+    name
+    for name, method in METHODS.items()
+    if isinstance(method.classifier(0), CRCENClassifier | CSMLPClassifier)
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Two normal classes three deviations apart, IR 8, in columns of very different scale."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([1, 0], [30, 240])
+    return (rng.normal(size=(270, 2)) + 3 * y[:, None]) * [1, 1000] + [0, 5000], y
+
+
+@every
+def test_it_learns_both_labels(method, rows):
+    X, y = rows
+    predicted = method.pipeline(seed=0).fit(X, y).predict(X)
+    assert set(predicted) == {0, 1}
+    assert (predicted == y).mean() > 0.9
+
+
+@every
+def test_it_scales_first(method):
+    name, scaler = method.pipeline(seed=0).steps[0]
+    assert name == "scaler"
+    assert isinstance(scaler, StandardScaler)
+
+
+@every
+def test_the_scale_of_the_columns_does_not_matter(method, rows):
+    X, y = rows
+    as_they_are = method.pipeline(seed=0).fit(X, y).predict(X)
+    rescaled = method.pipeline(seed=0).fit(X / [1, 4096], y).predict(X / [1, 4096])
+    assert (as_they_are == rescaled).all()
+
+
+@every
+def test_every_point_of_its_grid_can_be_set(method):
+    for point in ParameterGrid(method.grid):
+        found = method.pipeline(seed=0).set_params(**point).get_params()
+        assert {name: found[name] for name in point} == point
+
+
+@every
+def test_the_seed_reaches_the_classifier(method):
+    assert method.pipeline(seed=7).named_steps["classifier"].random_state == 7
+
+
+@every
+def test_each_pipeline_is_new(method):
+    first, second = method.pipeline(seed=0), method.pipeline(seed=0)
+    assert first.named_steps["classifier"] is not second.named_steps["classifier"]
+
+
+@pytest.mark.parametrize(("name", "lam"), [("MLP", 0.5), ("CSMLP", 8 / 9), ("CRCEN", 8 / 9)])
+def test_the_networks_have_the_weights_of_the_paper(name, lam, rows):
+    pipeline = METHODS[name].pipeline(seed=0).fit(*rows)
+    assert_allclose(pipeline.named_steps["classifier"].lam_, lam)
+
+
+@pytest.mark.parametrize("name", networks)
+def test_the_networks_share_one_grid_and_one_stopping_rule(name):
+    assert METHODS[name].grid == NETWORK_GRID
+    assert METHODS[name].pipeline(seed=0).named_steps["classifier"].tol == TOL
+
+
+def test_a_method_that_is_not_a_network_keeps_its_defaults():
+    assert {name for name, method in METHODS.items() if not method.grid} == {*METHODS} - {*networks}
+
+
+def test_titles_are_all_different():
+    assert len({method.title for method in METHODS.values()}) == len(METHODS)
