@@ -82,26 +82,26 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
             If the max-norm of the gradient is still above `tol` after `max_iter` iterations.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        s = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        rows, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        s = _check_sample_weight(sample_weight, rows, dtype=np.float64)
         if s.min() < 0:
             raise ValueError(
                 f"sample_weight has the negative value {s.min():g} in row {s.argmin()}: "
                 "give weights of zero or more."
             )
-        self.classes_, y01 = np.unique(y, return_inverse=True)
-        self._check_classes(y, s)
+        self.classes_, y01 = np.unique(labels, return_inverse=True)
+        self._check_classes(labels, s)
 
         self.lam_ = (
             lam_from_alpha(1, imbalance_ratio(y01, s))
             if isinstance(self.lam, str)
             else check_lam(self.lam)
         )
-        network = Network((X.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
+        network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
         solution = minimize(
-            objective(network, type(self)._loss, X, y01.astype(float), weight, self.l2),
+            objective(network, type(self)._loss, rows, y01.astype(float), weight, self.l2),
             network.initial(check_random_state(self.random_state)),
             tol=self.tol,
             max_iter=self.max_iter,
@@ -138,13 +138,13 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
             Logits.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        sizes = (X.shape[1], *(len(b) for b in self.intercepts_))
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        sizes = (rows.shape[1], *(len(b) for b in self.intercepts_))
         theta = np.concatenate(
             [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
         )
         network = Network(sizes, self.activation)
-        return network.logits(torch.from_numpy(theta), torch.as_tensor(X)).numpy()
+        return network.logits(torch.from_numpy(theta), torch.as_tensor(rows)).numpy()
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the class at threshold 1/2.
@@ -186,7 +186,7 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
             value = getattr(self, name)
             if (
                 not isinstance(value, numbers.Real)
-                or not np.isfinite(value)
+                or not np.isfinite(float(value))
                 or value < 0
                 or (value == 0 and name == "tol")
             ):
@@ -253,7 +253,7 @@ _PARAMETERS = """
 """
 
 
-class CRCENClassifier(_WeightedMLP):
+class CRCENClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     __doc__ = (
         r"""Class-wise reweighted cross-entropy network (CRCEN).
 
@@ -311,7 +311,7 @@ class CRCENClassifier(_WeightedMLP):
         return np.column_stack([expit(-o), expit(o)])
 
 
-class CSMLPClassifier(_WeightedMLP):
+class CSMLPClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     __doc__ = (
         r"""Cost-sensitive multilayer perceptron of Castro & Braga (CSMLP).
 

@@ -43,10 +43,10 @@ def confusion_counts(y: ArrayLike, predicted: ArrayLike) -> Confusion:
 
 
 def expense(before: Confusion, after: Confusion) -> float:
-    """Compute the expense of a step in alpha: false positives added for a false negative gained.
+    r"""Compute the expense of a step in alpha: false positives added for a false negative gained.
 
-    .. math:: \\frac{\\mathrm{FP}_{after} - \\mathrm{FP}_{before}}
-              {\\mathrm{FN}_{before} - \\mathrm{FN}_{after}}
+    .. math:: \frac{\mathrm{FP}_{after} - \mathrm{FP}_{before}}
+              {\mathrm{FN}_{before} - \mathrm{FN}_{after}}
 
     Parameters
     ----------

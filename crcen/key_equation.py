@@ -1,12 +1,12 @@
-"""The key equation: what a trained network's probabilities must satisfy.
+r"""The key equation: what a trained network's probabilities must satisfy.
 
 On the training data, at a stationary point, for the output bias (Eq. 6):
 
-.. math:: \\frac{\\sum_{i \\in S_1} (1-p_i)}{\\sum_{j \\in S_0} p_j} = \\frac{1-\\lambda}{\\lambda}
+.. math:: \frac{\sum_{i \in S_1} (1-p_i)}{\sum_{j \in S_0} p_j} = \frac{1-\lambda}{\lambda}
 
 and, on fresh data from the same class-conditional distributions (Eq. 7),
 
-.. math:: \\frac{1-\\bar p_1}{\\bar p_0} \\approx \\frac{N_0(1-\\lambda)}{N_1\\lambda}.
+.. math:: \frac{1-\bar p_1}{\bar p_0} \approx \frac{N_0(1-\lambda)}{N_1\lambda}.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Network:
         return layers
 
     def logits(self, theta: Tensor, X: Tensor) -> Tensor:
-        """Compute the output logits o, shape (n,), of the rows of X, shape (n, sizes[0]) (Eq. 2)."""
+        """Compute the logits o, shape (n,), of the rows of X, shape (n, sizes[0]) (Eq. 2)."""
         *hidden, (W, b) = self.layers(theta)
         h = X
         for weight, bias in hidden:

@@ -7,15 +7,14 @@ with a value for light and one for dark, so that one file serves both.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
+from cycler import cycler
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 # name: (light, dark). Told apart in the common forms of colour blindness (after Okabe & Ito), and
 # at least 4.5:1 against the page (3:1 for lines) in both themes.
@@ -30,7 +29,7 @@ COLOURS = {
 }
 INK, MUTED, GRID, MAJORITY, MINORITY, THIRD, FOURTH = (light for light, _ in COLOURS.values())
 
-STYLE = {
+STYLE: Any = {  # matplotlib types its keys one by one
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
     "axes.facecolor": "none",
@@ -50,7 +49,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": "medium",
-    "axes.prop_cycle": mpl.cycler(color=[MAJORITY, MINORITY, THIRD, FOURTH]),
+    "axes.prop_cycle": cycler(color=[MAJORITY, MINORITY, THIRD, FOURTH]),
     "figure.constrained_layout.use": True,
     "font.size": 10,
     "svg.hashsalt": "crcen",  # the same figure gives the same bytes
@@ -96,7 +95,12 @@ def show(figure: Figure) -> ThemedSVG:
 
 
 def canvas(
-    rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 3.2, **kwargs: bool
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = 7.2,
+    height: float = 3.2,
+    sharey: bool = False,
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Open a figure in the report's style, with a grid of axes; sizes are in inches.
 
@@ -106,14 +110,16 @@ def canvas(
         Shape of the grid.
     width, height : float
         Size of the whole figure.
-    **kwargs
-        Passed on to `matplotlib.pyplot.subplots`.
+    sharey : bool
+        Whether the axes share the vertical scale.
 
     Returns
     -------
     figure, axes
         The figure, and its axes in an array of shape (rows, columns).
     """
-    plt.rcParams.update(STYLE)
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **kwargs)
+    mpl.rcParams.update(STYLE)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width, height), sharey=sharey, squeeze=False
+    )
     return figure, axes

@@ -1,10 +1,10 @@
-"""The weight lambda, its multiplier alpha, and what they do to the prior.
+r"""The weight lambda, its multiplier alpha, and what they do to the prior.
 
 With :math:`N_1` minority rows (y = 1), :math:`N_0` majority rows (y = 0) and
-:math:`\\mathrm{IR} = N_0/N_1`, the paper weights a minority row by :math:`\\lambda` and a
-majority row by :math:`1-\\lambda` (Eq. 1), and in section 4.2 writes
+:math:`\mathrm{IR} = N_0/N_1`, the paper weights a minority row by :math:`\lambda` and a
+majority row by :math:`1-\lambda` (Eq. 1), and in section 4.2 writes
 
-.. math:: \\lambda = \\frac{\\alpha N_0}{\\alpha N_0 + N_1},
+.. math:: \lambda = \frac{\alpha N_0}{\alpha N_0 + N_1},
 
 so that alpha = 1 weights by inverse class frequency and alpha = 1/IR is plain cross entropy.
 """
@@ -143,13 +143,13 @@ def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
 
 
 def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
-    """Turn plain probabilities into those that weight lambda would give.
+    r"""Turn plain probabilities into those that weight lambda would give.
 
     The minimiser of Eq. 1 over all functions obeys
-    :math:`\\operatorname{logit} p_\\lambda = \\operatorname{logit} p_{1/2} +
-    \\log\\frac{\\lambda}{1-\\lambda}`, that is
+    :math:`\operatorname{logit} p_\lambda = \operatorname{logit} p_{1/2} +
+    \log\frac{\lambda}{1-\lambda}`, that is
 
-    .. math:: p_\\lambda = \\frac{\\lambda p}{\\lambda p + (1-\\lambda)(1-p)}.
+    .. math:: p_\lambda = \frac{\lambda p}{\lambda p + (1-\lambda)(1-p)}.
 
     ``prior_shift(p_lam, 1 - lam)`` is the inverse: it takes the probabilities of a model trained
     with weight lambda back to the prior of the training data.

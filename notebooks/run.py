@@ -266,7 +266,7 @@ def fetch_data(report: Callable[[str], object]) -> None:
             except datasets().DataError:
                 missing.append(name)
     if missing:
-        report(f"not to be had: {', '.join(missing)}; recorded results stand in for these data")
+        report(f"not to be had: {', '.join(missing)}; the chapters go on without")
 
 
 def set_environment(root: Path) -> None:

@@ -1,0 +1,44 @@
+import pandas as pd
+import pytest
+import report
+from bs4 import BeautifulSoup
+
+
+def test_the_columns_of_the_paper_are_marked():
+    frame = pd.DataFrame({"paper": [0.5], "ours": [0.25]}, index=[7])
+    html = BeautifulSoup(
+        report.table(frame, "Caption.", {"paper": "{:g}", "ours": "{:.3f}"}, ["paper"]).data, "html.parser"
+    )
+    assert html.caption.text == "Caption."
+    assert [cell.text for cell in html.select("td.paper")] == ["0.5"]
+    assert html.select("td")[1].text == "0.250"
+
+
+def test_repeated_index_values_are_no_obstacle():
+    frame = pd.DataFrame({"a": [1, 2]}, index=[0, 0])
+    assert report.table(frame, "Caption.").data.count("<td") == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2.4e-8, "2×10⁻⁸"), (0.0, "0"), (3.0, "3×10⁰"), (1e12, "1×10¹²")]
+)
+def test_small_numbers_are_written_as_powers(value, text):
+    assert report.sci(value) == text
+
+
+@pytest.mark.parametrize(
+    ("holds", "expected"),
+    [((True, True), "reproduced"), ((True, False), "partly"), ((False, False), "not")],
+)
+def test_a_verdict_follows_from_its_parts(holds, expected):
+    assert report.verdict(*holds) == expected
+
+
+def test_an_unknown_verdict_is_refused():
+    with pytest.raises(ValueError, match="verdict='good' must be one of reproduced"):
+        report.claim("1", "ours", "good")
+
+
+def test_every_claim_says_where_what_and_the_papers_figure():
+    for number, entry in report.CLAIMS.items():
+        assert set(entry) == {"where", "claim", "paper"}, number
