@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from crcen.losses import cross_entropy, squared_error
-from crcen.network import ACTIVATIONS, Network, objective
+from crcen.network import ACTIVATIONS, Network, as_tensor, objective
 from crcen.solver import minimize
 from crcen.weights import check_lam, imbalance_ratio, lam_from_alpha
 
@@ -114,11 +114,15 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
         self.n_iter_ = solution.n_iter
         self.grad_norm_ = solution.grad_norm
         if not solution.converged:
+            remedy = (
+                f"raise max_iter (now {self.max_iter}), scale the columns of X, or raise l2 "
+                "(separable data has no minimum at l2=0)"
+                if solution.n_iter >= self.max_iter
+                else "rounding stops it there, so raise tol, or scale the columns of X"
+            )
             warnings.warn(
                 f"{type(self).__name__} stopped after {solution.n_iter} iterations at a gradient "
-                f"max-norm of {solution.grad_norm:.1e}, above tol={self.tol:g}: raise max_iter "
-                f"(now {self.max_iter}), scale the columns of X, or raise l2 (separable data has "
-                "no minimum at l2=0).",
+                f"max-norm of {solution.grad_norm:.1e}, above tol={self.tol:g}: {remedy}.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -144,7 +148,7 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
             [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
         )
         network = Network(sizes, self.activation)
-        return network.logits(torch.from_numpy(theta), torch.as_tensor(rows)).numpy()
+        return network.logits(torch.from_numpy(theta), as_tensor(rows)).numpy()
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the class at threshold 1/2.
@@ -173,12 +177,12 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
                 f"hidden_layer_sizes={sizes!r} must be a sequence of positive integers: write "
                 "(10,) for one hidden layer of 10, () for logistic regression."
             )
-        if self.lam != "balanced":
+        if not (isinstance(self.lam, str) and self.lam == "balanced"):
             try:
                 check_lam(self.lam)
             except ValueError as error:
                 raise ValueError(f"{error} Or set lam='balanced'.") from None
-        if self.activation not in ACTIVATIONS:
+        if self.activation not in tuple(ACTIVATIONS):
             raise ValueError(
                 f"activation={self.activation!r} must be one of {', '.join(ACTIVATIONS)}."
             )
@@ -206,7 +210,7 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
         if len(weighted) < 2:
             raise ValueError(
                 f"y has rows of positive weight in one class only, {weighted.tolist()}: "
-                f"{type(self).__name__} needs two classes."
+                f"{type(self).__name__} needs two classes; add rows of the other, or weight them."
             )
 
 
@@ -336,8 +340,9 @@ class CSMLPClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS
     >>> from crcen import CSMLPClassifier
     >>> from crcen.simulations import sim1
     >>> X, y = sim1(100, 1000, np.random.default_rng(0))
-    >>> CSMLPClassifier(random_state=0).fit(X, y).score(X, y) > 0.9
-    True
+    >>> clf = CSMLPClassifier(random_state=0).fit(X, y)
+    >>> clf.predict([[-3.0], [3.0]])
+    array([1, 0])
     """
     )
 

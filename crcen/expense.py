@@ -32,12 +32,21 @@ def confusion_counts(y: ArrayLike, predicted: ArrayLike) -> Confusion:
     Confusion
         The four counts; their sum is n.
 
+    Raises
+    ------
+    ValueError
+        If a label is neither 0 nor 1, or the lengths differ.
+
     Examples
     --------
     >>> confusion_counts([0, 0, 1, 1], [0, 1, 1, 1])
     Confusion(tn=1, fp=1, fn=0, tp=2)
     """
     y, predicted = check_binary(y), check_binary(predicted)
+    if predicted.shape != y.shape:
+        raise ValueError(
+            f"predicted has {predicted.size} labels and y {y.size}: give one for each row."
+        )
     counts = np.bincount((2 * y + predicted).astype(int), minlength=4)
     return Confusion(*map(int, counts))
 

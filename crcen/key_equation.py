@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crcen.weights import alpha_from_lam, check_binary, check_lam
+from crcen.weights import alpha_from_lam, check_binary, check_lam, check_weights
 
 
 class KeyEquation(NamedTuple):
@@ -70,7 +70,8 @@ def key_equation(
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), `y` is not of zeros and ones, or the shapes differ.
+        If `lam` is outside (0, 1), `y` is not of zeros and ones, the shapes differ, or a weight is
+        negative.
 
     References
     ----------
@@ -82,7 +83,7 @@ def key_equation(
     KeyEquation(lhs=1.0, rhs=1.0, residual=0.0)
     """
     y, p, lam = check_binary(y), _check_probabilities(y, p), check_lam(lam)
-    s = np.ones(y.size) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    s = check_weights(sample_weight, y.size)
     return _sides(float(s @ (y * (1 - p))), float(s @ ((1 - y) * p)), (1 - lam) / lam)
 
 
@@ -101,12 +102,19 @@ def mean_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[float, float]:
     p1bar, p0bar : float
         The mean of `p` over the minority rows and over the majority rows.
 
+    Raises
+    ------
+    ValueError
+        If `y` is not of zeros and ones or holds one class only, or the shapes differ.
+
     Examples
     --------
     >>> mean_probabilities([1, 0, 0], [0.5, 0.25, 0.75])
     (0.5, 0.5)
     """
     y, p = check_binary(y), _check_probabilities(y, p)
+    if y.all() or not y.any():
+        raise ValueError(f"y has {y.size} rows of one class only: a mean needs both classes.")
     return float(p[y == 1].mean()), float(p[y == 0].mean())
 
 

@@ -18,7 +18,8 @@ from crcen.weights import check_lam
 def cross_entropy(o: Tensor, y: Tensor) -> Tensor:
     """Cross entropy of a sigmoid output, a value a row: -y log p - (1-y) log(1-p), p = sigmoid(o).
 
-    Written on the logit as softplus(o) - y o, which is exact where p rounds to 0 or 1.
+    Written on the logit as -log sigmoid(o) for y = 1 and -log sigmoid(-o) for y = 0, which keeps
+    its precision where p rounds to 0 or 1.
 
     Parameters
     ----------
@@ -31,10 +32,10 @@ def cross_entropy(o: Tensor, y: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> cross_entropy(torch.tensor([0.0, 800.0]), torch.tensor([1.0, 1.0]))
-    tensor([0.6931, 0.0000])
+    >>> cross_entropy(torch.tensor([0.0, -800.0]), torch.tensor([1.0, 1.0]))
+    tensor([6.9315e-01, 8.0000e+02])
     """
-    return functional.softplus(o) - y * o
+    return -functional.logsigmoid((2 * y - 1) * o)
 
 
 def squared_error(o: Tensor, y: Tensor) -> Tensor:

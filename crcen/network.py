@@ -84,6 +84,11 @@ class Network:
         return np.concatenate(parts)
 
 
+def as_tensor(array: NDArray[np.float64]) -> Tensor:
+    """Share an array with PyTorch, or copy it where that takes no view (reversed, read-only)."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
 def objective(
     network: Network,
     loss: Callable[[Tensor, Tensor], Tensor],
@@ -128,8 +133,7 @@ def objective(
     >>> round(value, 4), gradient
     (0.6931, array([-0.25,  0.  ]))
     """
-    X_, y_ = torch.as_tensor(X), torch.as_tensor(y)
-    w_ = torch.as_tensor(weight / weight.sum())
+    X_, y_, w_ = as_tensor(X), as_tensor(y), as_tensor(weight / weight.sum())
 
     def value_and_gradient(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         t = torch.tensor(theta, requires_grad=True)

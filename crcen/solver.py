@@ -8,11 +8,12 @@ objective moved little.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize as scipy_minimize
+from threadpoolctl import threadpool_limits
 
 Vector = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ class Solution:
     Attributes
     ----------
     theta : ndarray of shape (n_parameters,)
-        The last iterate.
+        The iterate reached.
     value : float
         The objective there.
     grad_norm : float
@@ -54,9 +55,11 @@ def minimize(
 ) -> Solution:
     """Run full-batch L-BFGS until the max-norm of the gradient is at or below `tol`.
 
-    SciPy's L-BFGS-B without bounds, its stop on small progress switched off. Where its line search
-    gives up, it starts again from the last iterate with an empty history, as long as that makes
-    the gradient smaller.
+    SciPy's L-BFGS-B without bounds and without its stop on small progress. Where it gives up all
+    the same (its line search fails, or the objective no longer changes to rounding), it starts
+    again from the last iterate with an empty history, as long as that makes the gradient smaller.
+    It runs in one thread: the matrices are so small that more of them cost time, and a result
+    would depend on their number.
 
     Parameters
     ----------
@@ -72,30 +75,33 @@ def minimize(
     Returns
     -------
     Solution
-        The last iterate, with the gradient norm reached and whether it is small enough.
+        The iterate reached, with its gradient norm and whether that is small enough.
 
     Examples
     --------
     >>> solution = minimize(lambda t: (float(t @ t), 2 * t), np.ones(3), tol=1e-8, max_iter=100)
-    >>> solution.converged, solution.theta
+    >>> solution.converged, solution.theta.round(8)
     (True, array([0., 0., 0.]))
     """
-    theta, n_iter, grad_norm = start, 0, np.inf
-    while True:
-        run = scipy_minimize(
-            value_and_gradient,
-            theta,
-            jac=True,
-            method="L-BFGS-B",
-            options={
-                "gtol": tol,
-                "ftol": 0.0,
-                "maxiter": max_iter - n_iter,
-                "maxfun": 20 * max_iter,
-                "maxcor": HISTORY,
-            },
-        )
-        theta, n_iter = run.x, n_iter + run.nit
-        previous, grad_norm = grad_norm, float(np.abs(run.jac).max())
-        if grad_norm <= tol or n_iter >= max_iter or not grad_norm < previous:
-            return Solution(theta, float(run.fun), grad_norm, n_iter, grad_norm <= tol)
+    best = Solution(start, np.nan, np.inf, 0, converged=False)
+    with threadpool_limits(1):
+        while True:
+            run = scipy_minimize(
+                value_and_gradient,
+                best.theta,
+                jac=True,
+                method="L-BFGS-B",
+                options={
+                    "gtol": tol,
+                    "ftol": 0.0,
+                    "maxiter": max_iter - best.n_iter,
+                    "maxfun": 20 * max_iter,
+                    "maxcor": HISTORY,
+                },
+            )
+            grad_norm, n_iter = float(np.abs(run.jac).max()), best.n_iter + run.nit
+            if best.n_iter and not grad_norm < best.grad_norm:
+                return replace(best, n_iter=n_iter)
+            best = Solution(run.x, float(run.fun), grad_norm, n_iter, grad_norm <= tol)
+            if best.converged or n_iter >= max_iter or run.nit == 0:
+                return best

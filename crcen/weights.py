@@ -40,7 +40,7 @@ def check_lam(lam: float) -> float:
     >>> check_lam(0.5)
     0.5
     """
-    if isinstance(lam, bool) or not isinstance(lam, numbers.Real) or not 0 < lam < 1:
+    if not isinstance(lam, numbers.Real) or not 0 < lam < 1:
         raise ValueError(
             f"lam={lam!r} is not a weight: give a number strictly between 0 and 1 "
             "(0.5 is plain cross entropy), or lam_from_alpha(1, imbalance_ratio(y)) to balance."
@@ -66,7 +66,7 @@ def imbalance_ratio(y: ArrayLike, sample_weight: ArrayLike | None = None) -> flo
     Raises
     ------
     ValueError
-        If `y` holds other values than 0 and 1, or one class only.
+        If `y` holds other values than 0 and 1, or one class only, or a weight is negative.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def imbalance_ratio(y: ArrayLike, sample_weight: ArrayLike | None = None) -> flo
     3.0
     """
     y = check_binary(y)
-    s = np.ones(y.size) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    s = check_weights(sample_weight, y.size)
     n1, n0 = s[y == 1].sum(), s[y == 0].sum()
     if n1 == 0 or n0 == 0:
         raise ValueError(
@@ -102,17 +102,16 @@ def lam_from_alpha(alpha: float, imbalance_ratio: float) -> float:
     Raises
     ------
     ValueError
-        If `alpha` or `imbalance_ratio` is not positive and finite.
+        If `alpha` or `imbalance_ratio` is not positive and finite, or so large that lambda rounds
+        to 1.
 
     Examples
     --------
     >>> lam_from_alpha(1, 4)
     0.8
     """
-    for name, value in {"alpha": alpha, "imbalance_ratio": imbalance_ratio}.items():
-        if not (value > 0 and np.isfinite(value)):
-            raise ValueError(f"{name}={value!r} must be positive and finite.")
-    return alpha * imbalance_ratio / (alpha * imbalance_ratio + 1)
+    weighted = _check_positive("alpha", alpha) * _check_positive("imbalance_ratio", imbalance_ratio)
+    return check_lam(weighted / (weighted + 1))
 
 
 def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
@@ -133,13 +132,18 @@ def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
     float
         The multiplier alpha.
 
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), or `imbalance_ratio` is not positive and finite.
+
     Examples
     --------
     >>> alpha_from_lam(0.5, 4)
     0.25
     """
     lam = check_lam(lam)
-    return lam / ((1 - lam) * imbalance_ratio)
+    return lam / ((1 - lam) * _check_positive("imbalance_ratio", imbalance_ratio))
 
 
 def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
@@ -166,6 +170,11 @@ def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
     ndarray, the shape of `p`
         Shifted probabilities.
 
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), or a value of `p` outside [0, 1].
+
     References
     ----------
     Elkan (2001), The foundations of cost-sensitive learning, theorem 2.
@@ -176,6 +185,11 @@ def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
     array([0.5, 0.9])
     """
     p, lam = np.asarray(p, dtype=float), check_lam(lam)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(
+            f"p must hold probabilities, got values from {p.min()} to {p.max()}: pass "
+            "predict_proba(X)[:, 1]."
+        )
     return lam * p / (lam * p + (1 - lam) * (1 - p))
 
 
@@ -188,3 +202,22 @@ def check_binary(y: ArrayLike) -> NDArray[np.float64]:
             f"values {np.unique(y)[:5].tolist()}: code the minority class as 1."
         )
     return y.astype(float)
+
+
+def check_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    """Return row weights as a float vector, ones by default, or say what is wrong with them."""
+    if sample_weight is None:
+        return np.ones(n)
+    s = np.asarray(sample_weight, dtype=float)
+    if s.shape != (n,) or not (np.isfinite(s) & (s >= 0)).all():
+        raise ValueError(
+            f"sample_weight must hold one finite weight of zero or more for each of the {n} rows, "
+            f"got shape {s.shape} with values from {s.min()} to {s.max()}."
+        )
+    return s
+
+
+def _check_positive(name: str, value: float) -> float:
+    if not (value > 0 and np.isfinite(value)):
+        raise ValueError(f"{name}={value!r} must be positive and finite.")
+    return value

@@ -7,7 +7,8 @@ from bs4 import BeautifulSoup
 def test_the_columns_of_the_paper_are_marked():
     frame = pd.DataFrame({"paper": [0.5], "ours": [0.25]}, index=[7])
     html = BeautifulSoup(
-        report.table(frame, "Caption.", {"paper": "{:g}", "ours": "{:.3f}"}, ["paper"]).data, "html.parser"
+        report.table(frame, "Caption.", {"paper": "{:g}", "ours": "{:.3f}"}, ["paper"]).data,
+        "html.parser",
     )
     assert html.caption.text == "Caption."
     assert [cell.text for cell in html.select("td.paper")] == ["0.5"]
