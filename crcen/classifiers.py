@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from crcen.losses import cross_entropy, squared_error
+from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR, Loss
 from crcen.network import ACTIVATIONS, Network, as_tensor, objective
 from crcen.solver import minimize
 from crcen.weights import check_lam, imbalance_ratio, lam_from_alpha
@@ -26,7 +26,7 @@ from crcen.weights import check_lam, imbalance_ratio, lam_from_alpha
 class _WeightedMLP(ClassifierMixin, BaseEstimator):
     """What the two classifiers share: everything but the loss and what the output means."""
 
-    _loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    _loss: Loss
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
         solution = minimize(
-            objective(network, type(self)._loss, rows, y01.astype(float), weight, self.l2),
+            objective(network, self._loss, rows, y01.astype(float), weight, self.l2),
             network.initial(check_random_state(self.random_state)),
             tol=self.tol,
             max_iter=self.max_iter,
@@ -291,7 +291,7 @@ class CRCENClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS
     """
     )
 
-    _loss = staticmethod(cross_entropy)
+    _loss = CROSS_ENTROPY
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compute the probabilities of the two classes under the *weighted* prior.
@@ -346,7 +346,7 @@ class CSMLPClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS
     """
     )
 
-    _loss = staticmethod(squared_error)
+    _loss = SQUARED_ERROR
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Map the tanh output to (0, 1): (1 + tanh o)/2 for ``classes_[1]``.

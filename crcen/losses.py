@@ -1,12 +1,14 @@
 """The losses: class-weighted cross entropy (Eq. 1) and Castro & Braga's squared error.
 
 Each takes output logits ``o`` and labels ``y`` in {0, 1} and returns one value a row, before
-the class weights. PyTorch differentiates them.
+the class weights. A `Loss` joins it with its derivative by the logit, which is where
+backpropagation starts.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -60,6 +62,34 @@ def squared_error(o: Tensor, y: Tensor) -> Tensor:
     tensor([1.])
     """
     return (2 * y - 1 - torch.tanh(o)) ** 2
+
+
+class Loss(NamedTuple):
+    """A loss and its derivative, both taking logits and labels, a value a row.
+
+    Attributes
+    ----------
+    value : callable
+        The loss l(o, y).
+    slope : callable
+        Its derivative dl/do.
+    """
+
+    value: Callable[[Tensor, Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
+
+
+#: Cross entropy. Its slope is p - y: -(1 - p) on class 1 and p on class 0, the factors of Eq. 5.
+CROSS_ENTROPY = Loss(cross_entropy, lambda o, y: torch.sigmoid(o) - y)
+
+
+def _squared_error_slope(o: Tensor, y: Tensor) -> Tensor:
+    t = torch.tanh(o)
+    return -2 * (2 * y - 1 - t) * (1 - t * t)
+
+
+#: Squared error of the tanh output.
+SQUARED_ERROR = Loss(squared_error, _squared_error_slope)
 
 
 class CRCENLoss(torch.nn.Module):

@@ -14,17 +14,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "logistic": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "identity": lambda x: x,
+from crcen.losses import Loss
+
+
+class Activation(NamedTuple):
+    """An activation h = f(a), and its derivative f'(a) written in terms of h."""
+
+    function: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor], Tensor]
+
+
+ACTIVATIONS = {
+    "logistic": Activation(torch.sigmoid, lambda h: h - h * h),
+    "tanh": Activation(torch.tanh, lambda h: 1 - h * h),
+    "relu": Activation(torch.relu, lambda h: (h > 0).to(h.dtype)),
+    "identity": Activation(lambda a: a, torch.ones_like),
 }
 
 
@@ -67,13 +78,22 @@ class Network:
             start = end + fan_out
         return layers
 
+    def outputs(self, theta: Tensor, X: Tensor) -> list[Tensor]:
+        """Compute the output of every layer, from X itself to the logits, one row a neuron.
+
+        Shapes (sizes[l], n) for layer l: with a neuron's values side by side in memory, the
+        products of these narrow matrices take half the time.
+        """
+        *hidden, (W, b) = self.layers(theta)
+        outputs = [X.T]
+        for weight, bias in hidden:
+            a = torch.addmm(bias[:, None], weight.T, outputs[-1])
+            outputs.append(ACTIVATIONS[self.activation].function(a))
+        return [*outputs, torch.addmm(b[:, None], W.T, outputs[-1])]
+
     def logits(self, theta: Tensor, X: Tensor) -> Tensor:
         """Compute the logits o, shape (n,), of the rows of X, shape (n, sizes[0]) (Eq. 2)."""
-        *hidden, (W, b) = self.layers(theta)
-        h = X
-        for weight, bias in hidden:
-            h = ACTIVATIONS[self.activation](torch.addmm(bias, h, weight))
-        return torch.addmm(b, h, W).squeeze(1)
+        return self.outputs(theta, X)[-1].squeeze(0)
 
     def initial(self, random_state: np.random.RandomState) -> NDArray[np.float64]:
         """Draw starting values: Glorot's uniform weights, zero biases."""
@@ -91,7 +111,7 @@ def as_tensor(array: NDArray[np.float64]) -> Tensor:
 
 def objective(
     network: Network,
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
     X: NDArray[np.float64],
     y: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -106,12 +126,17 @@ def objective(
     the sum of the weights: its scale depends neither on lambda nor on the number of rows. Biases
     are free, which is what Eq. 6 needs.
 
+    **Under the hood**, the gradient is Eq. 5 carried through the layers: from
+    :math:`w_i\,\partial\ell/\partial o_i` at the output, each layer passes
+    :math:`(W \delta) \odot f'(a)` to the one below. By hand it takes half the time of PyTorch's
+    automatic differentiation, whose bookkeeping weighs heavily on networks this small.
+
     Parameters
     ----------
     network : Network
         The network.
-    loss : callable
-        One of `crcen.losses`: logits (n,), labels (n,) to values (n,).
+    loss : Loss
+        One of `crcen.losses`.
     X, y : ndarray of shape (n, p) and (n,)
         Rows and their labels in {0, 1}.
     weight : ndarray of shape (n,)
@@ -126,22 +151,31 @@ def objective(
 
     Examples
     --------
-    >>> from crcen.losses import cross_entropy
+    >>> from crcen.losses import CROSS_ENTROPY
     >>> X, y = np.array([[0.0], [1.0]]), np.array([0.0, 1.0])
-    >>> F = objective(Network((1, 1), "logistic"), cross_entropy, X, y, np.ones(2), l2=0.0)
+    >>> F = objective(Network((1, 1), "logistic"), CROSS_ENTROPY, X, y, np.ones(2), l2=0.0)
     >>> value, gradient = F(np.zeros(2))
     >>> round(value, 4), gradient
     (0.6931, array([-0.25,  0.  ]))
     """
-    X_, y_, w_ = as_tensor(X), as_tensor(y), as_tensor(weight / weight.sum())
+    X_ = as_tensor(np.asfortranarray(X).T).T  # a column's values side by side, see `outputs`
+    y_, w_ = as_tensor(y), as_tensor(weight / weight.sum())
+    slope = ACTIVATIONS[network.activation].slope
 
     def value_and_gradient(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        t = torch.tensor(theta, requires_grad=True)
-        value = w_ @ loss(network.logits(t, X_), y_)
-        if l2:
-            value = value + l2 * sum(W.square().sum() for W, _ in network.layers(t))
-        value.backward()
-        assert t.grad is not None
-        return value.item(), t.grad.numpy()
+        t = as_tensor(theta)
+        gradient = torch.empty_like(t)
+        *h, o = network.outputs(t, X_)
+        value = w_ @ loss.value(o.squeeze(0), y_)
+        delta = (w_ * loss.slope(o.squeeze(0), y_)).unsqueeze(0)  # (1, n), the output neuron's
+        layers = zip(h, network.layers(t), network.layers(gradient), strict=True)
+        for below, (W, _), (W_gradient, b_gradient) in reversed(list(layers)):
+            torch.mm(below, delta.T, out=W_gradient)
+            torch.sum(delta, dim=1, out=b_gradient)
+            W_gradient.add_(W, alpha=2 * l2)
+            value += l2 * W.square().sum()
+            if below is not h[0]:
+                delta = torch.mm(W, delta).mul_(slope(below))
+        return value.item(), gradient.numpy()
 
     return value_and_gradient

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
-from crcen.losses import cross_entropy, squared_error
+from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.network import ACTIVATIONS, Network, objective
 
 torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def weights_and_biases(network, theta):
 
 
 def gradient(network, theta, weight=WEIGHT, l2=0.0):
-    return objective(network, cross_entropy, X, Y, weight, l2)(theta)[1]
+    return objective(network, CROSS_ENTROPY, X, Y, weight, l2)(theta)[1]
 
 
 # Forward
@@ -106,7 +106,7 @@ def test_initial_weights_come_from_the_seed():
 def test_value_is_the_weighted_mean_plus_the_penalty(l2):
     network = Network((2, 3, 1), "tanh")
     theta = parameters(network)
-    value, _ = objective(network, cross_entropy, X, Y, WEIGHT, l2)(theta)
+    value, _ = objective(network, CROSS_ENTROPY, X, Y, WEIGHT, l2)(theta)
     penalty = sum((W**2).sum() for W, _ in weights_and_biases(network, theta))
     loss = log_loss(Y, expit(logits(network, theta)), sample_weight=WEIGHT)
     assert value == pytest.approx(loss + l2 * penalty)
@@ -114,7 +114,7 @@ def test_value_is_the_weighted_mean_plus_the_penalty(l2):
 
 @pytest.mark.parametrize("sizes", DEPTHS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
 def test_gradient_is_that_of_finite_differences(sizes, activation, loss):
     network = Network(sizes, activation)
     theta = parameters(network)
@@ -169,7 +169,20 @@ def test_penalty_pulls_the_weights_and_leaves_the_biases_alone(sizes):
 def test_scaling_all_weights_changes_nothing(factor):
     network = Network((2, 3, 1), "tanh")
     theta = parameters(network)
-    value, grad = objective(network, cross_entropy, X, Y, WEIGHT, 0.1)(theta)
-    scaled, scaled_grad = objective(network, cross_entropy, X, Y, factor * WEIGHT, 0.1)(theta)
+    value, grad = objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
+    scaled, scaled_grad = objective(network, CROSS_ENTROPY, X, Y, factor * WEIGHT, 0.1)(theta)
     assert scaled == pytest.approx(value)
     np.testing.assert_allclose(scaled_grad, grad, rtol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+def test_gradient_is_that_of_automatic_differentiation(sizes, activation, loss):
+    network = Network(sizes, activation)
+    theta = torch.tensor(parameters(network), requires_grad=True)
+    o = network.logits(theta, torch.from_numpy(X))
+    value = torch.from_numpy(WEIGHT / WEIGHT.sum()) @ loss.value(o, torch.from_numpy(Y))
+    (value + 0.1 * sum((W**2).sum() for W, _ in network.layers(theta))).backward()
+    found = objective(network, loss, X, Y, WEIGHT, 0.1)(theta.detach().numpy())[1]
+    np.testing.assert_allclose(found, theta.grad.numpy(), rtol=1e-10, atol=1e-14)
