@@ -200,7 +200,8 @@ def test_a_kernel_that_dies_is_a_failure(project):
 
 def test_looking_for_data_does_not_wait_for_torch():
     code = (
-        "import run, sys; print(run.datasets().locate_dataset('abalone'), 'torch' in sys.modules)"
+        "import run, sys; print(len(run.datasets().locate_dataset('abalone')));"
+        "print('torch' in sys.modules)"
     )
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -209,8 +210,7 @@ def test_looking_for_data_does_not_wait_for_torch():
         check=True,
         text=True,
     ).stdout
-    assert "abalone" in found
-    assert found.endswith(" False\n")
+    assert found == "1\nFalse\n"
 
 
 def test_data_that_cannot_be_had_are_named_once(project):
@@ -281,5 +281,5 @@ def test_a_value_of_another_type_is_refused(value, kind):
 def test_list_shows_parameters_and_state(project, capsys):
     assert run.main(["--list", "--profile", "paper"], root=project) == 0
     out = capsys.readouterr().out
-    assert "tiny            stale\n  n_runs: int = 100  # how many" in out
+    assert "tiny              stale\n  n_runs: int = 100  # how many" in out
     assert "other           fresh" in out
