@@ -282,4 +282,4 @@ def test_list_shows_parameters_and_state(project, capsys):
     assert run.main(["--list", "--profile", "paper"], root=project) == 0
     out = capsys.readouterr().out
     assert "tiny              stale\n  n_runs: int = 100  # how many" in out
-    assert "other           fresh" in out
+    assert "other             fresh" in out
