@@ -52,7 +52,7 @@ def confusion_counts(y: ArrayLike, predicted: ArrayLike) -> Confusion:
 
 
 def expense(before: Confusion, after: Confusion) -> float:
-    r"""Compute the expense of a step in alpha: false positives added for a false negative gained.
+    r"""Compute the expense of a step in alpha: false positives added for a minority row gained.
 
     .. math:: \frac{\mathrm{FP}_{after} - \mathrm{FP}_{before}}
               {\mathrm{FN}_{before} - \mathrm{FN}_{after}}
@@ -65,7 +65,7 @@ def expense(before: Confusion, after: Confusion) -> float:
     Returns
     -------
     float
-        The expense. A step that gains no false negative has none: ``inf`` if it adds false
+        The expense. A step that gains no minority row has none: ``inf`` if it adds false
         positives (they bought nothing), ``nan`` if it adds none.
 
     References
@@ -74,8 +74,8 @@ def expense(before: Confusion, after: Confusion) -> float:
 
     Examples
     --------
-    >>> before = Confusion(tn=785, fp=158, fn=32, tp=66)
-    >>> after = Confusion(tn=680, fp=263, fn=13, tp=85)
+    >>> before = Confusion(tn=789, fp=158, fn=32, tp=66)
+    >>> after = Confusion(tn=684, fp=263, fn=13, tp=85)
     >>> round(expense(before, after), 2)
     5.53
     """

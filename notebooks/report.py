@@ -1,7 +1,8 @@
-"""What the chapters share: tables, claims with their verdicts, and two small statistics."""
+"""What the chapters share: tables, and claims with their verdicts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -46,10 +47,12 @@ def table(
 
 
 def sci(value: float) -> str:
-    """Write a small number as in 2×10⁻⁸; zero stays 0."""
+    """Write a small number as in 2×10⁻⁸; zero, infinity and nan stay as they are."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
     mantissa, exponent = f"{value:.0e}".split("e")
     power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa}×10{power}" if value else "0"
+    return f"{mantissa}×10{power}"
 
 
 def badge(verdict: str) -> str:
@@ -58,24 +61,26 @@ def badge(verdict: str) -> str:
     return f'<span class="verdict {verdict}">{text}</span>'
 
 
-def verdict(*holds: bool) -> Verdict:
-    """Reproduced if every part of a statement holds, not if none does, else partly."""
-    return "reproduced" if all(holds) else "partly" if any(holds) else "not"
+def verdict(*holds: bool, complete: bool = True) -> Verdict:
+    """Reproduced if every part holds and all could be checked, not if none holds, else partly."""
+    if all(holds):
+        return "reproduced" if complete else "partly"
+    return "partly" if any(holds) else "not"
 
 
-def claim(number: str, ours: str, verdict: Verdict) -> None:
+def claim(number: str, ours: str, found: Verdict) -> None:
     """Show what we found on a claim of the paper, and leave it for the claims ledger.
 
     The ledger chapter reads it from the executed notebook, out of the output's metadata.
     """
-    if verdict not in VERDICTS:
-        raise ValueError(f"verdict={verdict!r} must be one of {', '.join(VERDICTS)}.")
+    if found not in VERDICTS:
+        raise ValueError(f"found={found!r} must be one of {', '.join(VERDICTS)}.")
     entry = CLAIMS[number]
     card = (
-        f'<div class="claim"><p>{badge(verdict)} <strong>Claim {number}</strong> '
+        f'<div class="claim"><p>{badge(found)} <strong>Claim {number}</strong> '
         f"({entry['where']}): {entry['claim']}</p><p><em>Paper:</em> {entry['paper']}<br>"
         f"<em>Here:</em> {escape(ours)}</p></div>"
     )
     display(
-        HTML(card), metadata={"crcen_claim": {"number": number, "ours": ours, "verdict": verdict}}
+        HTML(card), metadata={"crcen_claim": {"number": number, "ours": ours, "verdict": found}}
     )

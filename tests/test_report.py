@@ -21,7 +21,7 @@ def test_repeated_index_values_are_no_obstacle():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(2.4e-8, "2×10⁻⁸"), (0.0, "0"), (3.0, "3×10⁰"), (1e12, "1×10¹²")]
+    ("value", "text"), [(2.4e-8, "2×10⁻⁸"), (0.0, "0"), (float("nan"), "nan"), (1e12, "1×10¹²")]
 )
 def test_small_numbers_are_written_as_powers(value, text):
     assert report.sci(value) == text
@@ -35,8 +35,13 @@ def test_a_verdict_follows_from_its_parts(holds, expected):
     assert report.verdict(*holds) == expected
 
 
+def test_what_could_be_checked_in_part_is_reproduced_in_part():
+    assert report.verdict(True, complete=False) == "partly"
+    assert report.verdict(False, complete=False) == "not"
+
+
 def test_an_unknown_verdict_is_refused():
-    with pytest.raises(ValueError, match="verdict='good' must be one of reproduced"):
+    with pytest.raises(ValueError, match="found='good' must be one of reproduced"):
         report.claim("1", "ours", "good")
 
 
