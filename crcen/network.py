@@ -25,17 +25,17 @@ from crcen.losses import Loss
 
 
 class Activation(NamedTuple):
-    """An activation h = f(a), and its derivative f'(a) written in terms of h."""
+    """An activation h = f(a), and its derivative f'(a) written in terms of h, both in place."""
 
     function: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
 
 
 ACTIVATIONS = {
-    "logistic": Activation(torch.sigmoid, lambda h: h - h * h),
-    "tanh": Activation(torch.tanh, lambda h: 1 - h * h),
-    "relu": Activation(torch.relu, lambda h: (h > 0).to(h.dtype)),
-    "identity": Activation(lambda a: a, torch.ones_like),
+    "logistic": Activation(torch.sigmoid_, lambda h: h.addcmul_(h, h, value=-1)),
+    "tanh": Activation(torch.tanh_, lambda h: h.square_().neg_().add_(1)),
+    "relu": Activation(torch.relu_, lambda h: h.gt_(0)),
+    "identity": Activation(lambda a: a, lambda h: h.fill_(1)),
 }
 
 
@@ -78,22 +78,13 @@ class Network:
             start = end + fan_out
         return layers
 
-    def outputs(self, theta: Tensor, X: Tensor) -> list[Tensor]:
-        """Compute the output of every layer, from X itself to the logits, one row a neuron.
-
-        Shapes (sizes[l], n) for layer l: with a neuron's values side by side in memory, the
-        products of these narrow matrices take half the time.
-        """
-        *hidden, (W, b) = self.layers(theta)
-        outputs = [X.T]
-        for weight, bias in hidden:
-            a = torch.addmm(bias[:, None], weight.T, outputs[-1])
-            outputs.append(ACTIVATIONS[self.activation].function(a))
-        return [*outputs, torch.addmm(b[:, None], W.T, outputs[-1])]
-
     def logits(self, theta: Tensor, X: Tensor) -> Tensor:
         """Compute the logits o, shape (n,), of the rows of X, shape (n, sizes[0]) (Eq. 2)."""
-        return self.outputs(theta, X)[-1].squeeze(0)
+        *hidden, (W, b) = self.layers(theta)
+        h = X.T
+        for weight, bias in hidden:
+            h = ACTIVATIONS[self.activation].function(torch.addmm(bias[:, None], weight.T, h))
+        return torch.addmm(b[:, None], W.T, h).squeeze(0)
 
     def initial(self, random_state: np.random.RandomState) -> NDArray[np.float64]:
         """Draw starting values: Glorot's uniform weights, zero biases."""
@@ -128,8 +119,9 @@ def objective(
 
     **Under the hood**, the gradient is Eq. 5 carried through the layers: from
     :math:`w_i\,\partial\ell/\partial o_i` at the output, each layer passes
-    :math:`(W \delta) \odot f'(a)` to the one below. By hand it takes half the time of PyTorch's
-    automatic differentiation, whose bookkeeping weighs heavily on networks this small.
+    :math:`(W \delta) \odot f'(a)` to the one below. Written by hand, with a neuron's values side by
+    side in memory and every layer's values in the same place at each call, it takes a third of the
+    time of PyTorch's automatic differentiation.
 
     Parameters
     ----------
@@ -158,24 +150,32 @@ def objective(
     >>> round(value, 4), gradient
     (0.6931, array([-0.25,  0.  ]))
     """
-    X_ = as_tensor(np.asfortranarray(X).T).T  # a column's values side by side, see `outputs`
     y_, w_ = as_tensor(y), as_tensor(weight / weight.sum())
-    slope = ACTIVATIONS[network.activation].slope
+    function, slope = ACTIVATIONS[network.activation]
+    # Outputs of every layer from X itself to o, and w dl/da of every layer but the first: a row a
+    # neuron, (sizes[l], n). To allocate them at each call would take longer than to fill them.
+    h = [as_tensor(np.asfortranarray(X).T)]
+    h += [torch.empty(size, len(y), dtype=torch.float64) for size in network.sizes[1:]]
+    delta = [torch.empty_like(a) for a in h[1:]]
 
     def value_and_gradient(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         t = as_tensor(theta)
         gradient = torch.empty_like(t)
-        *h, o = network.outputs(t, X_)
-        value = w_ @ loss.value(o.squeeze(0), y_)
-        delta = (w_ * loss.slope(o.squeeze(0), y_)).unsqueeze(0)  # (1, n), the output neuron's
-        layers = zip(h, network.layers(t), network.layers(gradient), strict=True)
-        for below, (W, _), (W_gradient, b_gradient) in reversed(list(layers)):
-            torch.mm(below, delta.T, out=W_gradient)
-            torch.sum(delta, dim=1, out=b_gradient)
+        layers = list(zip(network.layers(t), network.layers(gradient), strict=True))
+        for k, ((W, b), _) in enumerate(layers):
+            torch.addmm(b[:, None], W.T, h[k], out=h[k + 1])
+            if k + 1 < len(layers):
+                function(h[k + 1])
+        o = h[-1][0]
+        value = w_ @ loss.value(o, y_)
+        torch.mul(w_, loss.slope(o, y_), out=delta[-1][0])
+        for k, ((W, _), (W_gradient, b_gradient)) in reversed(list(enumerate(layers))):
+            torch.mm(h[k], delta[k].T, out=W_gradient)
+            torch.sum(delta[k], dim=1, out=b_gradient)
             W_gradient.add_(W, alpha=2 * l2)
             value += l2 * W.square().sum()
-            if below is not h[0]:
-                delta = torch.mm(W, delta).mul_(slope(below))
+            if k:
+                torch.mm(W, delta[k], out=delta[k - 1]).mul_(slope(h[k]))
         return value.item(), gradient.numpy()
 
     return value_and_gradient
