@@ -13,7 +13,7 @@ book: .venv/installed  ## build the report into _build/html
 test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy crcen notebooks/run.py
+	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
 	$(BIN)/pytest
 
 clean:  ## remove the built book; .venv and your own runs stay
