@@ -143,3 +143,24 @@ def test_iterations_are_counted_over_all_starts():
     solution = minimize(interrupted, np.full(5, -0.5), tol=1e-8, max_iter=20)
     assert solution.n_iter == 20
     assert not solution.converged
+
+
+def flat(theta):
+    """Have a minimum of 1 whose last digit hides gradients below 1e-8 from a line search."""
+    scale = 10.0 ** np.arange(-3, 1)
+    return 1 + 0.5 * scale @ theta**2, scale * theta
+
+
+def test_rounding_of_the_objective_does_not_keep_it_from_a_small_gradient():
+    solution = minimize(flat, np.array([3.0, -2.0, 1.0, 0.5]), tol=1e-13, max_iter=1000)
+    assert solution.converged
+    np.testing.assert_allclose(solution.theta, 0, atol=1e-9)
+
+
+def test_what_has_no_stationary_point_is_not_polished_into_one():
+    def kink(theta):  # |t| + 1: its gradient is 1 or -1 on both sides of the minimum
+        return 1 + np.abs(theta).sum(), np.where(theta < 0, -1.0, 1.0)
+
+    solution = minimize(kink, np.array([0.3]), tol=1e-9, max_iter=500)
+    assert not solution.converged
+    assert solution.grad_norm == 1
