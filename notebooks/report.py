@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,9 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 from IPython.display import HTML, display
+from sklearn.utils import Bunch
+
+from crcen.datasets import DatasetUnavailable, load_dataset
 
 HERE = Path(__file__).parent
 CLAIMS: dict[str, dict[str, str]] = yaml.safe_load((HERE / "claims.yml").read_text())
@@ -22,6 +26,15 @@ VERDICTS = {
     "not": "our run contradicts the statement",
     "examined": "the paper leaves it open or states no figure; we looked, and say what we saw",
 }
+
+
+def load_available(names: Iterable[str]) -> dict[str, Bunch]:
+    """Load the data sets that this machine has; one that cannot be had is left out."""
+    loaded = {}
+    for name in names:
+        with suppress(DatasetUnavailable):
+            loaded[name] = load_dataset(name)
+    return loaded
 
 
 def paper_table(number: int) -> pd.DataFrame:
