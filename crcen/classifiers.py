@@ -272,7 +272,7 @@ class CRCENClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS
     divided by :math:`\lambda N_1 + (1-\lambda) N_0`, plus :math:`\beta \lVert W \rVert_2^2`.
     ``lam=0.5`` is plain cross entropy.
 
-    **Under the hood**, full-batch L-BFGS in double precision runs to a stationary point, where the
+    **Under the hood**, full-batch L-BFGS runs to a stationary point (`crcen.solver`), where the
     training data satisfies the key equation (Eq. 6); see `crcen.key_equation`.
 """
         + _PARAMETERS

@@ -16,12 +16,14 @@ model of the curvature than a multiple of the identity. Here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtrs
 from threadpoolctl import ThreadpoolController
@@ -114,8 +116,19 @@ def minimize(
     >>> solution.converged, solution.theta.round(8)
     (True, array([0., 0., 0.]))
     """
-    with _threadpools().limit(limits=1), np.errstate(all="ignore"):
+    with _one_thread(), np.errstate(all="ignore"):
         return _minimize(objective, start, tol, max_iter, single, hessian)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with _threadpools().limit(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 @cache
@@ -142,7 +155,9 @@ def _minimize(
         if not tol < here.norm < np.inf or n_iter == max_iter:
             break
         if hessian and here.norm <= HESSIAN_FROM and n_iter >= next_hessian:
-            memory = _Memory(start.size, _inverse(hessian(here.theta)))
+            curvature = hessian(here.theta)
+            if np.isfinite(curvature).all() and curvature.any():
+                memory = _Memory(start.size, _inverse(curvature))
             next_hessian = n_iter + HESSIAN_EVERY
         there = _line_search(evaluate, here, memory.direction(here.gradient), rounding)
         if there:
