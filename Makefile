@@ -14,7 +14,12 @@ test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
+	$(BIN)/mypy benchmarks
 	$(BIN)/pytest
+
+bench: .venv/installed  ## measure speed beside other libraries: about an hour
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/run.py
 
 clean:  ## remove the built book; .venv and your own runs stay
 	rm -rf _build book/chapters
@@ -28,4 +33,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book test clean
+.PHONY: help book test bench clean
