@@ -17,7 +17,7 @@ test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/mypy benchmarks
 	$(BIN)/pytest
 
-bench: .venv/installed  ## measure speed beside other libraries: about an hour
+bench: .venv/installed  ## measure speed beside other libraries: an hour or two
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py
 

@@ -46,14 +46,17 @@ def _alone(work: Callable[..., Any], *args: Any) -> Any:
 def clock(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
     """Call `work`; return its result, and the wall and CPU seconds of this process and its workers.
 
-    ``base_mb`` is their memory before, with data and libraries loaded.
+    ``others_cpu`` is the CPU seconds of everything else on the machine in the meantime, to be near
+    zero; ``base_mb`` is the memory before, with data and libraries loaded.
     """
-    before = {p: _cpu(p) for p in _tree()}
+    before, machine_before = {p: _cpu(p) for p in _tree()}, _cpu(psutil)
     base, start = _memory(list(before)), time.perf_counter()
     result = work()
     seconds = time.perf_counter() - start
     cpu = sum(_cpu(p) - before.get(p, 0.0) for p in _tree())
-    return result, {"seconds": seconds, "cpu_seconds": cpu, "base_mb": base / 1e6}
+    others = max(0.0, _cpu(psutil) - machine_before - cpu)
+    times = {"seconds": seconds, "cpu_seconds": cpu, "others_cpu": others, "base_mb": base / 1e6}
+    return result, times
 
 
 def warm_up(n_jobs: int, work: Callable[[], Any]) -> None:
@@ -83,8 +86,8 @@ def _tree() -> list[psutil.Process]:
     return [me, *me.children(recursive=True)]
 
 
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
+def _cpu(of: Any) -> float:
+    times = of.cpu_times()  # of a process; of the machine, if it is psutil itself
     return float(times.user + times.system)
 
 

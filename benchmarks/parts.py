@@ -70,8 +70,8 @@ QUICK = Settings(
 
 
 def report(what: str, times: Row) -> None:
-    """Print a line of progress."""
-    print(f"  {what}: {times['seconds']:.2f} s", flush=True)
+    """Print a line of progress: wall seconds, and the CPU seconds of other programs."""
+    print(f"  {what}: {times['seconds']:.2f} s, others {times['others_cpu']:.2f} s", flush=True)
 
 
 def load(name: str, share: float) -> tuple[Array, Array]:
@@ -221,7 +221,7 @@ def batch(n: int, networks: int, seconds: float) -> tuple[int, Row]:
         warnings.simplefilter("ignore", ConvergenceWarning)  # 20 iterations are the point
         first = clock(fit)[1]["seconds"]
         counts, times = clock(lambda: [fit() for _ in range(max(1, int(seconds / first)))])
-    times |= {name: times[name] / len(counts) for name in ("seconds", "cpu_seconds")}
+    times |= {name: times[name] / len(counts) for name in ("seconds", "cpu_seconds", "others_cpu")}
     return counts[0], times
 
 

@@ -83,7 +83,7 @@ TINY = replace(
     networks=(1, 2),
     seconds=0.0,
 )
-TIMES = {"seconds", "cpu_seconds", "base_mb", "peak_mb"}
+TIMES = {"seconds", "cpu_seconds", "others_cpu", "base_mb", "peak_mb"}
 
 
 @pytest.fixture
