@@ -12,6 +12,7 @@ import torch
 from contenders import OURS, REFERENCE, judge
 from measure import fresh, write
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import f1_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crcen import CRCENClassifier
@@ -52,6 +53,7 @@ def test_ours_minimises_the_objective_of_the_judge(rows):
     judged = judge(list(zip(clf.coefs_, clf.intercepts_, strict=True)), 0, L2, *rows)
     assert judged["objective"] == pytest.approx(clf.loss_, rel=1e-9)
     assert judged["gradient"] == pytest.approx(clf.grad_norm_, rel=1e-6)
+    assert judged["f1"] == pytest.approx(f1_score(rows[1], clf.predict(rows[0])))
 
 
 def test_the_torch_loop_minimises_the_objective_of_the_judge(rows):
