@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -45,12 +44,6 @@ REFERENCE = "sklearn-lbfgs"
 TOL = 1e-4  # of ours; the others stop by their own defaults
 MAX_ITER = 300  # of scikit-learn's lbfgs and torch's LBFGS
 BATCH = 200  # scikit-learn's default batch for adam
-
-
-def fit_batch(classifiers: Sequence[CRCENClassifier], X: Array, y: Array) -> None:
-    """Fit every classifier on the same rows; stands in for `crcen.classifiers.fit_batch`."""
-    for clf in classifiers:
-        clf.fit(X, y)
 
 
 def judge(layers: Layers, n_iter: int, l2: float, X: Array, y: Array) -> dict[str, float]:
@@ -121,6 +114,16 @@ def module_layers(module: nn.Sequential) -> Layers:
     return [(m.weight.detach().numpy().T, m.bias.detach().numpy()) for m in linear]
 
 
+def fit_ours(
+    X: Array, y: Array, hidden: tuple[int, ...], l2: float, seed: int, max_iter: int
+) -> Fit:
+    """Fit with this project's classifier."""
+    clf = CRCENClassifier(
+        hidden, lam=0.5, l2=l2, tol=TOL, max_iter=max_iter, random_state=seed
+    ).fit(X, y)
+    return list(zip(clf.coefs_, clf.intercepts_, strict=True)), clf.n_iter_
+
+
 def fit_scikit(
     X: Array, y: Array, hidden: tuple[int, ...], l2: float, seed: int, solver: str, dtype: Any
 ) -> Fit:
@@ -177,9 +180,10 @@ def fit_skorch(
     return module_layers(net.module_), epochs
 
 
-def contenders(epochs: int = 200) -> dict[str, Callable[..., Fit]]:
-    """Name the contenders that `GridSearchCV` runs, and how each fits."""
+def contenders(epochs: int = 200, max_iter: int = MAX_ITER) -> dict[str, Callable[..., Fit]]:
+    """Name the contenders and how each fits; `epochs` of skorch, `max_iter` of ours."""
     return {
+        OURS: partial(fit_ours, max_iter=max_iter),
         REFERENCE: partial(fit_scikit, solver="lbfgs", dtype=np.float64),
         "sklearn-lbfgs-float32": partial(fit_scikit, solver="lbfgs", dtype=np.float32),
         "sklearn-adam": partial(fit_scikit, solver="adam", dtype=np.float64),
@@ -213,10 +217,10 @@ def score(pipeline: Pipeline, X: Array, y: Array) -> dict[str, float]:
     return judge(clf.layers_, clf.n_iter_, clf.l2, pipeline[0].transform(X), y)
 
 
-def their_search(
+def grid_search(
     contender: Contender, X: Array, y: Array, grid: Grid, folds: Any, n_jobs: int
 ) -> list[Row]:
-    """Search the grid with `GridSearchCV`; a row a fit."""
+    """Search the grid with scikit-learn's `GridSearchCV`; a row a fit."""
     search = GridSearchCV(
         Pipeline([("scaler", StandardScaler()), ("classifier", contender)]),
         {f"classifier__{name}": values for name, values in grid.items()},
@@ -234,41 +238,6 @@ def their_search(
         for number, params in enumerate(results["params"])
         for fold in range(search.n_splits_)
     ]
-
-
-def our_search(X: Array, y: Array, grid: Grid, folds: Any, n_jobs: int, max_iter: int) -> list[Row]:
-    """Search the same grid, every fold's networks in one batch; a row a fit."""
-    points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    splits = list(folds.split(X, y))
-    pieces = -(-n_jobs // len(splits))  # with more processes than folds, a fold's batch is cut
-    parts = Parallel(n_jobs)(
-        delayed(_our_fold)(X, y, points[k::pieces], fold, *split, max_iter)
-        for fold, split in enumerate(splits)
-        for k in range(pieces)
-    )
-    return [row for part in parts for row in part]
-
-
-def _our_fold(
-    X: Array, y: Array, points: list[Row], fold: int, train: Array, test: Array, max_iter: int
-) -> list[Row]:
-    scaler = StandardScaler().fit(X[train])
-    halves = [(scaler.transform(X[half]), y[half]) for half in (train, test)]
-    classifiers = [
-        CRCENClassifier(
-            point["hidden"], lam=0.5, l2=point["l2"], tol=TOL, max_iter=max_iter, random_state=0
-        )
-        for point in points
-    ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # as for the others
-        fit_batch(classifiers, *halves[0])
-    rows = []
-    for point, clf in zip(points, classifiers, strict=True):
-        layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-        scores = (judge(layers, clf.n_iter_, clf.l2, *half) for half in halves)
-        rows.append(point | {"fold": fold} | _row(*scores))
-    return rows
 
 
 def _row(train: Row, test: Row) -> Row:

@@ -1,4 +1,4 @@
-"""The four parts of the benchmark, each a list of rows: grids, Table 1, scaling, limits."""
+"""The parts of the benchmark, each a table: grids, Table 1, scaling, limits, batching."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from contenders import (
     Grid,
     Row,
     contenders,
-    fit_batch,
-    our_search,
-    their_search,
+    grid_search,
 )
 from joblib import Parallel, cpu_count, delayed
-from limits import limits
+from limits import batching, limits
 from measure import clock, fresh, warm_up
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
@@ -31,6 +29,8 @@ from crcen import CRCENClassifier, key_equation, lam_from_alpha
 from crcen.datasets import load_dataset
 from crcen.protocol import splits
 from crcen.simulations import sim1, sim2
+
+SLOW = ("skorch-adam",)
 
 Tables = Iterator[dict[str, pd.DataFrame]]  # what there is so far, by name
 
@@ -93,10 +93,8 @@ def search(contender: str, name: str, n_jobs: int, settings: Settings) -> tuple[
     small = {k: v[:1] for k, v in grid.items()}, StratifiedKFold(2)
 
     def run(X: Array, y: Array, grid: Grid, folds: Any, n_jobs: int) -> list[Row]:
-        if contender == OURS:
-            return our_search(X, y, grid, folds, n_jobs, settings.max_iter)
-        fitter = contenders(settings.epochs)[contender]
-        return their_search(Contender(fitter), X, y, grid, folds, n_jobs)
+        fitter = contenders(settings.epochs, settings.max_iter)[contender]
+        return grid_search(Contender(fitter), X, y, grid, folds, n_jobs)
 
     first = np.r_[np.flatnonzero(y == 0)[:50], np.flatnonzero(y == 1)[:10]]
     warm_up(n_jobs, lambda: run(X[first], y[first], *small, 1))
@@ -104,11 +102,17 @@ def search(contender: str, name: str, n_jobs: int, settings: Settings) -> tuple[
 
 
 def grids(settings: Settings, chosen: list[str]) -> Tables:
-    """Search every grid with every contender: searches and fits, complete after each set."""
+    """Search every grid with every contender: searches and fits, complete after each set.
+
+    Those of `SLOW`, which take minutes a search, do the first set with the most processes only.
+    """
     searches, fits = [], []
+    slow_point = settings.sets[0], max(settings.processes)
     for name in settings.sets:
         for n_jobs in settings.processes:
             for contender in chosen:
+                if contender in SLOW and (name, n_jobs) != slow_point:
+                    continue
                 (rows, times), peak = fresh(search, contender, name, n_jobs, settings)
                 key = {"set": name, "contender": contender, "processes": n_jobs}
                 searches.append(key | times | {"peak_mb": peak})
@@ -162,7 +166,8 @@ def one_run(simulation: str, minority: int, number: int) -> list[Row]:
         CRCENClassifier(lam=lam, tol=1e-7, random_state=number, **options)
         for lam in (0.5, lam_from_alpha(1, 10), lam_from_alpha(2, 10))
     ]
-    fit_batch(classifiers, X, y)
+    for clf in classifiers:
+        clf.fit(X, y)
     return [
         {
             "gradient": clf.grad_norm_,
@@ -200,7 +205,7 @@ def table1(settings: Settings, _: list[str]) -> Tables:
     yield {"table1": pd.DataFrame(rows)}
 
 
-def batch(n: int, networks: int, seconds: float) -> tuple[int, Row]:
+def several(n: int, networks: int, seconds: float) -> tuple[int, Row]:
     """Fit networks 10-10-1 to `n` rows for 20 iterations each; iterations in all, and seconds.
 
     The seconds are the mean of as many fits as take `seconds`, after one that is not counted.
@@ -214,8 +219,7 @@ def batch(n: int, networks: int, seconds: float) -> tuple[int, Row]:
             CRCENClassifier(lam=0.5, l2=1e-4, tol=1e-12, max_iter=20, random_state=seed)
             for seed in range(networks)
         ]
-        fit_batch(classifiers, X, y)
-        return sum(clf.n_iter_ for clf in classifiers)
+        return sum(clf.fit(X, y).n_iter_ for clf in classifiers)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 20 iterations are the point
@@ -228,8 +232,8 @@ def batch(n: int, networks: int, seconds: float) -> tuple[int, Row]:
 def scaling(settings: Settings, _: list[str]) -> Tables:
     """Measure the engine's cost against rows, networks and processes, and the log-log slopes."""
     axes: dict[str, list[tuple[int, Any]]] = {
-        "rows": [(n, (batch, n, 1, 10 * settings.seconds)) for n in settings.rows],
-        "networks": [(k, (batch, 1000, k, 10 * settings.seconds)) for k in settings.networks],
+        "rows": [(n, (several, n, 1, 10 * settings.seconds)) for n in settings.rows],
+        "networks": [(k, (several, 1000, k, 10 * settings.seconds)) for k in settings.networks],
         "processes": [
             (k, (search, OURS, settings.sets[0], k, settings))
             for k in sorted({*(2**i for i in range(10) if 2**i < cpu_count()), cpu_count()})
@@ -258,5 +262,16 @@ def machine_limits(settings: Settings, _: list[str]) -> Tables:
     yield {"limits": pd.DataFrame(fresh(limits, settings.seconds)[0])}
 
 
+def wide_products(settings: Settings, _: list[str]) -> Tables:
+    """Compare one evaluation of several networks at once with as many single ones."""
+    yield {"batching": pd.DataFrame(fresh(batching, settings.seconds)[0])}
+
+
 #: Every part takes the settings and the contenders, and yields its tables by name.
-PARTS = {"grids": grids, "table1": table1, "scaling": scaling, "limits": machine_limits}
+PARTS = {
+    "grids": grids,
+    "table1": table1,
+    "scaling": scaling,
+    "limits": machine_limits,
+    "batching": wide_products,
+}

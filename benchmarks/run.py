@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
-from contenders import OURS, contenders
+from contenders import contenders
 from measure import machine, write
 from parts import PARTS, QUICK, Settings
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, to try it")
     parser.add_argument("--only", type=_names(PARTS), default=list(PARTS), help=", ".join(PARTS))
-    names = [OURS, *contenders()]
+    names = list(contenders())
     parser.add_argument(
         "--contenders", type=_names(names), default=names, help="in the grids: " + ", ".join(names)
     )

@@ -16,6 +16,8 @@ from sklearn.metrics import f1_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crcen import CRCENClassifier
+from crcen.losses import CROSS_ENTROPY
+from crcen.network import Network, Objective
 
 HIDDEN, L2 = (3,), 0.02
 
@@ -98,7 +100,7 @@ def here(monkeypatch, rows):
 
 
 def test_grids_have_a_row_a_search_and_a_row_a_fit(here):
-    names = [OURS, *contenders.contenders()]
+    names = list(contenders.contenders())
     if find_spec("skorch") is None:
         names.remove("skorch-adam")
     (tables,) = parts.grids(TINY, names)
@@ -124,6 +126,19 @@ def test_the_other_parts_have_their_columns(here):
     (tables,) = parts.machine_limits(TINY, [])
     assert set(tables["limits"]) == {"kind", "name", "dtype", "value", "unit"}
     assert (tables["limits"]["value"] > 0).all()
+
+
+def test_an_evaluation_of_several_networks_is_the_engines_of_each():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 2)), rng.integers(0, 2, 50).astype(float)
+    V, W = rng.normal(size=(4, 3, 3)), rng.normal(size=(4, 1, 4))
+    rows = np.vstack([X.T, np.ones(50)])
+    found = limits.evaluation(*(torch.from_numpy(a) for a in (rows, y, V, W)))().numpy()
+    F = Objective(Network((2, 3, 1), "logistic"), CROSS_ENTROPY, X, y, np.ones(50), l2=0.0)
+    for own_V, own_W, gradient in zip(V, W, found, strict=True):
+        _, expected = F(np.concatenate([own_V.T.ravel(), own_W.ravel()]))
+        np.testing.assert_allclose(gradient[:9].reshape(3, 3).T.ravel(), expected[:9], atol=1e-12)
+        np.testing.assert_allclose(gradient[9:], expected[9:], atol=1e-12)
 
 
 def test_the_summary_compares_fit_by_fit():
