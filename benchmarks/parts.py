@@ -41,7 +41,7 @@ class Settings:
 
     sets: tuple[str, ...] = ("satimage", "abalone", "coil_2000")
     share: float = 1.0  # of the rows of each set
-    hidden: tuple[int, ...] = (2, 4, 8, 16)
+    hidden: tuple[int, ...] = (4, 8, 16, 32)
     l2: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
     folds: int = 4
     processes: tuple[int, ...] = (1, 2)

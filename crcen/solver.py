@@ -16,6 +16,7 @@ model of the curvature than a multiple of the identity. Here
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -244,7 +245,7 @@ class _Memory:
 
     def add(self, s: Vector, y: Vector) -> None:
         """Remember a step and the change of the gradient, in place of the oldest pair."""
-        if not s @ y > 1e-10 * np.linalg.norm(s) * np.linalg.norm(y):
+        if not s @ y > 1e-10 * math.sqrt((s @ s) * (y @ y)):
             return  # no positive curvature to learn from
         k = self.n_pairs % HISTORY
         self.n_pairs += 1
@@ -266,7 +267,7 @@ class _Memory:
             return -q
         S, Y, BY = self.S[:n], self.Y[:n], self.BY[:n]
         age = np.arange(self.n_pairs - n, self.n_pairs) % HISTORY  # rows, oldest first
-        R, YBY = self.SY[np.ix_(age, age)], self.YBY[np.ix_(age, age)]
+        R, YBY = self.SY[age[:, None], age], self.YBY[age[:, None], age]
         u, v = np.empty(n), np.empty(n)
         r = dtrtrs(R, (S @ gradient)[age])[0]
         u[age] = r
