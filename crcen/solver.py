@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -174,14 +173,10 @@ def _minimize(
     return Solution(here.theta, here.value, here.norm, n_iter, here.norm <= tol)
 
 
-class _Point(NamedTuple):
-    theta: Vector
-    value: float
-    gradient: Vector
-
-    @property
-    def norm(self) -> float:
-        return float(np.abs(self.gradient).max())
+class _Point:
+    def __init__(self, theta: Vector, value: float, gradient: Vector) -> None:
+        self.theta, self.value, self.gradient = theta, value, gradient
+        self.norm = float(np.abs(gradient).max())
 
 
 def _line_search(
