@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 book: .venv/installed  ## build the report into _build/html
 	@$(BIN)/jupyter-book build . -W --keep-going -n
@@ -15,6 +15,9 @@ test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
 	$(BIN)/pytest
+
+benchmark: .venv/installed  ## compute what the store results/ lacks of Table 3, on all cores
+	$(BIN)/python -m crcen --n-jobs -1
 
 clean:  ## remove the built book; .venv and your own runs stay
 	rm -rf _build book/chapters
@@ -28,4 +31,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book test clean
+.PHONY: help book test benchmark clean

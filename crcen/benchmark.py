@@ -52,7 +52,7 @@ class _Fit(NamedTuple):
     params: str  # as JSON, so that it can be compared
 
 
-_Any = Search | _Fit | Cell
+_Task = Search | _Fit | Cell
 _Unit = TypeVar("_Unit", Search, _Fit)
 _Given = tuple[Method, Rows, Labels, Index, Index, int]  # the last is the seed
 
@@ -144,7 +144,7 @@ def fill(
         if methods[cell.method].grid
     }
     searches = [search for search in {*search_of.values()} if search.key not in store]
-    todo: list[_Any] = [*searches, *missing]
+    todo: list[_Task] = [*searches, *missing]
     progress = _Progress(len(todo), sum(map(work.cost, todo)), report)
     for search, found in work.run(searches):
         store.write(search.key, found | search._asdict())
@@ -181,7 +181,7 @@ class _Work:
     seed: int
     n_jobs: int
 
-    def cost(self, unit: _Any) -> int:
+    def cost(self, unit: _Task) -> int:
         """Guess how long it takes, in time for one fit to one cell of the data."""
         points = prod(map(len, self.methods[unit.method].grid.values()))
         fits = FOLDS * points if isinstance(unit, Search) else 1
@@ -194,7 +194,7 @@ class _Work:
         for unit, found in parallel(delayed(_compute)(unit, self._given(unit)) for unit in queue):
             yield unit, found | self.origin(unit)
 
-    def origin(self, unit: _Any) -> dict[str, Any]:
+    def origin(self, unit: _Task) -> dict[str, Any]:
         """Tell the seed and the data that a result comes from."""
         return {"seed": self.seed + unit.split, "sha256": self.data[unit.dataset].sha256}
 

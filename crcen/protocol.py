@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -226,7 +226,7 @@ def tune(method: Method, X: Rows, y: Labels, *, seed: int) -> pd.DataFrame:
     return pd.DataFrame(list(ParameterGrid(method.grid))).join(mean)
 
 
-def best(search: pd.DataFrame, score: Literal["f1", "gmean"] | str) -> dict[str, Any]:
+def best(search: pd.DataFrame, score: str) -> dict[str, Any]:
     """Choose the parameters with the highest score, the first in the grid's order if several have.
 
     Parameters
