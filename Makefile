@@ -14,10 +14,15 @@ test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
+	$(BIN)/mypy benchmarks
 	$(BIN)/pytest
 
 benchmark: .venv/installed  ## compute what the store results/ lacks of Table 3, on all cores
 	$(BIN)/python -m crcen --n-jobs -1
+
+speed: .venv/installed  ## measure how fast training is, beside other libraries: a quarter of an hour
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/run.py
 
 clean:  ## remove the built book; .venv and your own runs stay
 	rm -rf _build book/chapters
@@ -31,4 +36,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book test benchmark clean
+.PHONY: help book test benchmark speed clean

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR, Loss
-from crcen.network import ACTIVATIONS, Network, as_tensor, objective
+from crcen.network import ACTIVATIONS, Network, Objective, as_tensor
 from crcen.solver import minimize
 from crcen.weights import check_lam, imbalance_ratio, lam_from_alpha
 
@@ -100,11 +100,14 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
         )
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
+        objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
         solution = minimize(
-            objective(network, self._loss, rows, y01.astype(float), weight, self.l2),
+            objective,
             network.initial(check_random_state(self.random_state)),
             tol=self.tol,
             max_iter=self.max_iter,
+            single=objective.single if objective.many_rows else None,
+            hessian=objective.hessian if network.is_tiny else None,
         )
 
         layers = network.layers(torch.from_numpy(solution.theta))
@@ -269,7 +272,7 @@ class CRCENClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS
     divided by :math:`\lambda N_1 + (1-\lambda) N_0`, plus :math:`\beta \lVert W \rVert_2^2`.
     ``lam=0.5`` is plain cross entropy.
 
-    **Under the hood**, full-batch L-BFGS in double precision runs to a stationary point, where the
+    **Under the hood**, full-batch L-BFGS runs to a stationary point (`crcen.solver`), where the
     training data satisfies the key equation (Eq. 6); see `crcen.key_equation`.
 """
         + _PARAMETERS

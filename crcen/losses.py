@@ -1,8 +1,8 @@
 """The losses: class-weighted cross entropy (Eq. 1) and Castro & Braga's squared error.
 
 Each takes output logits ``o`` and labels ``y`` in {0, 1} and returns one value a row, before
-the class weights. A `Loss` joins it with its derivative by the logit, which is where
-backpropagation starts.
+the class weights. A `Loss` joins it with its derivatives by the logit, from which those by the
+parameters follow.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def squared_error(o: Tensor, y: Tensor) -> Tensor:
 
 
 class Loss(NamedTuple):
-    """A loss and its derivative, both taking logits and labels, a value a row.
+    """A loss and its derivatives, all taking logits and labels, a value a row.
 
     Attributes
     ----------
@@ -73,14 +73,21 @@ class Loss(NamedTuple):
         The loss l(o, y).
     slope : callable
         Its derivative dl/do.
+    curvature : callable
+        Its second derivative.
     """
 
     value: Callable[[Tensor, Tensor], Tensor]
     slope: Callable[[Tensor, Tensor], Tensor]
+    curvature: Callable[[Tensor, Tensor], Tensor]
 
 
 #: Cross entropy. Its slope is p - y: -(1 - p) on class 1 and p on class 0, the factors of Eq. 5.
-CROSS_ENTROPY = Loss(cross_entropy, lambda o, y: torch.sigmoid(o) - y)
+CROSS_ENTROPY = Loss(
+    cross_entropy,
+    lambda o, y: torch.sigmoid(o).sub_(y),
+    lambda o, y: torch.sigmoid(o) * torch.sigmoid(-o),
+)
 
 
 def _squared_error_slope(o: Tensor, y: Tensor) -> Tensor:
@@ -88,8 +95,13 @@ def _squared_error_slope(o: Tensor, y: Tensor) -> Tensor:
     return -2 * (2 * y - 1 - t) * (1 - t * t)
 
 
+def _squared_error_curvature(o: Tensor, y: Tensor) -> Tensor:
+    t = torch.tanh(o)
+    return 2 * (1 - t * t) * (1 - t * t + 2 * t * (2 * y - 1 - t))
+
+
 #: Squared error of the tanh output.
-SQUARED_ERROR = Loss(squared_error, _squared_error_slope)
+SQUARED_ERROR = Loss(squared_error, _squared_error_slope, _squared_error_curvature)
 
 
 class CRCENLoss(torch.nn.Module):

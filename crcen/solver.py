@@ -1,30 +1,54 @@
-"""Minimise a smooth objective to a stationary point, and say how close it came.
+r"""Minimise a smooth objective to a stationary point, and say how close it came.
 
 The theory of the paper speaks of stationary points, so the gradient alone decides: a run has
 converged when the max-norm of the gradient is at or below ``tol``, and never because the
 objective moved little.
+
+The method is L-BFGS. Usual implementations stop where rounding hides the progress of the
+objective's value, forget what they learned when they are started again, and cannot use a better
+model of the curvature than a multiple of the identity. Here
+
+- the line search judges a step by its slope where values differ by rounding only;
+- the far part of the way goes in single precision, the last in double, with one memory;
+- where the Hessian costs about as much as a few gradients, its inverse is the model that the
+  memory corrects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.optimize import NoConvergence, newton_krylov
-from scipy.optimize import minimize as scipy_minimize
-from threadpoolctl import threadpool_limits
+from scipy.linalg.lapack import dtrtrs
+from threadpoolctl import ThreadpoolController
 
 Vector = NDArray[np.float64]
+ValueAndGradient = Callable[[Vector], tuple[float, Vector]]
 
-# Pairs of steps that L-BFGS remembers: with 30, flat networks need about half the iterations of
-# SciPy's 10, and the memory stays small beside one pass over the rows.
-HISTORY = 30
+# Pairs of steps that L-BFGS remembers. Flat networks need half the iterations that SciPy's 10
+# pairs take; the memory stays small beside one pass over the rows.
+HISTORY = 50
 
-# Below this gradient a step changes an objective of about 1 by less than its last digit, so that
-# a line search, which compares values, can stall; the gradient itself is still exact to 1e-16.
-ROUNDING = 1e-6
+# In single precision a value is known to 1e-7 of its size, and a gradient to about 1e-7.
+SINGLE_ROUNDING, DOUBLE_ROUNDING = 1e-7, 1e-14
+SINGLE_UNTIL = 1e-5
+
+# The Hessian pays off in the valley around a minimum, not on the way there. It is computed anew
+# after some iterations, and directions flatter than FLAT times its steepest are not trusted.
+HESSIAN_FROM = 1e-4
+HESSIAN_EVERY = 20
+FLAT = 1e-5
+
+# Wolfe's conditions, with the usual constants, and the trials that a line search is given.
+DECREASE, SLOPE = 1e-4, 0.9
+TRIALS = 30
 
 
 @dataclass(frozen=True)
@@ -53,22 +77,22 @@ class Solution:
 
 
 def minimize(
-    value_and_gradient: Callable[[Vector], tuple[float, Vector]],
+    objective: ValueAndGradient,
     start: Vector,
     tol: float,
     max_iter: int,
+    *,
+    single: ValueAndGradient | None = None,
+    hessian: Callable[[Vector], Vector] | None = None,
 ) -> Solution:
     """Run full-batch L-BFGS until the max-norm of the gradient is at or below `tol`.
 
-    SciPy's L-BFGS-B without bounds and without its stop on small progress. Where it gives up all
-    the same, it starts again from the last iterate with an empty history, as long as that makes the
-    gradient smaller. Where rounding stalls it just above `tol`, SciPy's Newton-Krylov method solves
-    gradient = 0 from there, which needs no values of the objective. It runs in one thread: the
-    matrices are so small that more of them cost time, and a result would depend on their number.
+    It runs in one thread: the matrices are so small that more of them cost time, and a result
+    would depend on their number.
 
     Parameters
     ----------
-    value_and_gradient : callable
+    objective : callable
         Takes a vector, returns the objective and its gradient.
     start : ndarray of shape (n_parameters,)
         Where to start.
@@ -76,6 +100,11 @@ def minimize(
         Largest max-norm of the gradient that counts as stationary.
     max_iter : int
         Most iterations in all.
+    single : callable, optional
+        The objective in single precision, for the way to a gradient of 1e-5. Convergence is
+        judged by `objective` alone.
+    hessian : callable, optional
+        Takes a vector, returns the Hessian; worth its cost for up to about a hundred parameters.
 
     Returns
     -------
@@ -88,53 +117,167 @@ def minimize(
     >>> solution.converged, solution.theta.round(8)
     (True, array([0., 0., 0.]))
     """
-    best = Solution(start, np.nan, np.inf, 0, converged=False)
-    with threadpool_limits(1):
-        while True:
-            run = scipy_minimize(
-                value_and_gradient,
-                best.theta,
-                jac=True,
-                method="L-BFGS-B",
-                options={
-                    "gtol": tol,
-                    "ftol": 0.0,
-                    "maxiter": max_iter - best.n_iter,
-                    "maxfun": 20 * max_iter,
-                    "maxcor": HISTORY,
-                },
-            )
-            grad_norm, n_iter = float(np.abs(run.jac).max()), best.n_iter + run.nit
-            if best.n_iter and not grad_norm < best.grad_norm:
-                best = replace(best, n_iter=n_iter)
-                break
-            best = Solution(run.x, float(run.fun), grad_norm, n_iter, grad_norm <= tol)
-            if best.converged or n_iter >= max_iter or run.nit == 0:
-                break
-        stalled = tol < best.grad_norm < ROUNDING and best.n_iter < max_iter
-        return _polish(value_and_gradient, best, tol) if stalled else best
+    with _one_thread(), np.errstate(all="ignore"):
+        return _minimize(objective, start, tol, max_iter, single, hessian)
 
 
-def _polish(
-    value_and_gradient: Callable[[Vector], tuple[float, Vector]], stalled: Solution, tol: float
-) -> Solution:
-    """Solve gradient = 0 from where the line search stalled; keep that if it is no worse."""
-    steps: list[float] = []
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        with np.errstate(all="ignore"):  # SciPy divides by the length of a step, be it zero
-            solved = newton_krylov(
-                lambda theta: value_and_gradient(theta)[1],  # type: ignore[arg-type]  # scalars only
-                stalled.theta,
-                f_tol=tol,
-                maxiter=20,
-                callback=lambda _, gradient: steps.append(np.abs(gradient).max()),
-            )
-    except (NoConvergence, ValueError, np.linalg.LinAlgError):  # what it raises when it gives up
-        return stalled
-    theta = np.asarray(solved, dtype=np.float64)
-    value, gradient = value_and_gradient(theta)
-    grad_norm = float(np.abs(gradient).max())
-    same_minimum = value <= stalled.value + 1e-12 * abs(stalled.value)
-    if not (same_minimum and grad_norm < stalled.grad_norm):
-        return stalled
-    return Solution(theta, value, grad_norm, stalled.n_iter + len(steps), grad_norm <= tol)
+        with _threadpools().limit(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through the loaded libraries, which takes milliseconds
+
+
+def _minimize(
+    objective: ValueAndGradient,
+    start: Vector,
+    tol: float,
+    max_iter: int,
+    single: ValueAndGradient | None,
+    hessian: Callable[[Vector], Vector] | None,
+) -> Solution:
+    in_single = single is not None
+    evaluate, rounding = (single, SINGLE_ROUNDING) if single else (objective, DOUBLE_ROUNDING)
+    here, memory = _Point(start, *evaluate(start)), _Memory(start.size)
+    n_iter, next_hessian = 0, 0
+    while True:
+        if in_single and not max(tol, SINGLE_UNTIL) < here.norm < np.inf:
+            in_single, evaluate, rounding = False, objective, DOUBLE_ROUNDING
+            here = _Point(here.theta, *objective(here.theta))
+        if not tol < here.norm < np.inf or n_iter == max_iter:
+            break
+        if hessian and here.norm <= HESSIAN_FROM and n_iter >= next_hessian:
+            curvature = hessian(here.theta)
+            if np.isfinite(curvature).all() and curvature.any():
+                memory = _Memory(start.size, _inverse(curvature))
+            next_hessian = n_iter + HESSIAN_EVERY
+        there = _line_search(evaluate, here, memory.direction(here.gradient), rounding)
+        if there:
+            memory.add(there.theta - here.theta, there.gradient - here.gradient)
+            here, n_iter = there, n_iter + 1
+        elif in_single:
+            in_single, evaluate, rounding = False, objective, DOUBLE_ROUNDING
+            here = _Point(here.theta, *objective(here.theta))
+        elif memory.blank:  # not even along the gradient
+            break
+        else:
+            memory = _Memory(start.size)
+    return Solution(here.theta, here.value, here.norm, n_iter, here.norm <= tol)
+
+
+class _Point(NamedTuple):
+    theta: Vector
+    value: float
+    gradient: Vector
+
+    @property
+    def norm(self) -> float:
+        return float(np.abs(self.gradient).max())
+
+
+def _line_search(
+    evaluate: ValueAndGradient, here: _Point, direction: Vector, rounding: float
+) -> _Point | None:
+    """Go along a direction to a point that meets Wolfe's conditions; None if there is none.
+
+    Where the value rises by rounding only, the slope alone has to meet them (the approximate
+    Wolfe conditions of Hager & Zhang 2005, SIAM J. Optim. 16, 170-192).
+    """
+    fall = float(direction @ here.gradient)
+    if not fall < 0:
+        return None
+    step, low, high = 1.0, 0.0, np.inf
+    low_slope, high_slope = fall, np.nan
+    for _ in range(TRIALS):
+        theta = here.theta + step * direction
+        there = _Point(theta, *evaluate(theta))
+        slope = float(direction @ there.gradient)
+        decreased = there.value <= here.value + DECREASE * step * fall or (
+            there.value <= here.value + rounding * abs(here.value)
+            and slope <= (2 * DECREASE - 1) * fall
+        )
+        if not decreased:  # or not a number
+            high, high_slope = step, slope
+        elif slope < SLOPE * fall:
+            low, low_slope = step, slope
+        else:
+            return there
+        if np.isinf(high):
+            step *= 2
+        else:  # where the slope would vanish if it were linear, or halfway
+            part = low_slope / (low_slope - high_slope) if high_slope > 0 else 0.5
+            step = low + (high - low) * min(max(part, 0.1), 0.9)
+    return None
+
+
+class _Memory:
+    r"""The inverse Hessian as L-BFGS sees it, in compact form.
+
+    From a first model :math:`\gamma B`, with B the identity or the inverse Hessian of some
+    iterations ago, and the last steps s and changes y of the gradient as the rows of S and Y,
+
+    .. math:: H = \gamma B + S^T R^{-T} (D + \gamma Y B Y^T) R^{-1} S
+                  - \gamma S^T R^{-T} Y B - \gamma B Y^T R^{-1} S,
+
+    R the upper triangle of :math:`S Y^T`, oldest pair first, and D its diagonal (Byrd, Nocedal &
+    Schnabel 1994, Math. Program. 63, 129-156, Eq. 3.1).
+    """
+
+    def __init__(self, size: int, base: Vector | None = None) -> None:
+        self.base, self.scale, self.n_pairs = base, 1.0, 0
+        self.S, self.Y = np.empty((HISTORY, size)), np.empty((HISTORY, size))
+        self.BY = self.Y if base is None else np.empty_like(self.Y)
+        self.SY, self.YBY = np.empty((HISTORY, HISTORY)), np.empty((HISTORY, HISTORY))
+
+    @property
+    def blank(self) -> bool:
+        """Whether it knows nothing yet."""
+        return self.base is None and not self.n_pairs
+
+    def add(self, s: Vector, y: Vector) -> None:
+        """Remember a step and the change of the gradient, in place of the oldest pair."""
+        if not s @ y > 1e-10 * math.sqrt((s @ s) * (y @ y)):
+            return  # no positive curvature to learn from
+        k = self.n_pairs % HISTORY
+        self.n_pairs += 1
+        n = min(self.n_pairs, HISTORY)
+        self.S[k], self.Y[k] = s, y
+        if self.base is not None:
+            self.BY[k] = self.base @ y
+        self.SY[:n, k] = self.S[:n] @ y
+        self.YBY[:n, k] = self.YBY[k, :n] = self.BY[:n] @ y
+        self.scale = self.SY[k, k] / self.YBY[k, k]
+
+    def direction(self, gradient: Vector) -> Vector:
+        """Multiply by -H: the quasi-Newton step."""
+        if self.blank:
+            return -gradient / max(1.0, float(np.linalg.norm(gradient)))
+        q = self.scale * (gradient if self.base is None else self.base @ gradient)
+        n = min(self.n_pairs, HISTORY)
+        if not n:
+            return -q
+        S, Y, BY = self.S[:n], self.Y[:n], self.BY[:n]
+        age = np.arange(self.n_pairs - n, self.n_pairs) % HISTORY  # rows, oldest first
+        R, YBY = self.SY[age[:, None], age], self.YBY[age[:, None], age]
+        u, v = np.empty(n), np.empty(n)
+        r = dtrtrs(R, (S @ gradient)[age])[0]
+        u[age] = r
+        v[age] = dtrtrs(R, R.diagonal() * r + self.scale * YBY @ r - (Y @ q)[age], trans=1)[0]
+        return -(q + v @ S - self.scale * (u @ BY))
+
+
+def _inverse(hessian: Vector) -> Vector:
+    """Invert a Hessian with its eigenvalues made positive, and none flatter than can be trusted."""
+    curvature, axes = np.linalg.eigh(hessian)
+    curvature = np.abs(curvature)
+    inverse: Vector = (axes / np.maximum(curvature, FLAT * curvature.max())) @ axes.T
+    return inverse

@@ -17,6 +17,7 @@ from sklearn.utils import Bunch
 from crcen.datasets import DatasetUnavailable, load_dataset
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 CLAIMS: dict[str, dict[str, str]] = yaml.safe_load((HERE / "claims.yml").read_text())
 
 Verdict = Literal["reproduced", "partly", "not", "examined"]

@@ -43,6 +43,7 @@ INPUTS = (
     "notebooks/*.yml",
     "notebooks/paper/*",
     "results/**/*",
+    "benchmarks/results/*",
     "requirements.txt",
 )
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "papermill")

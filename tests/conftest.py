@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))  # where run.py is
+sys.path.append(str(ROOT / "benchmarks"))
 
 
 def build(root, *options):

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
-from crcen.network import ACTIVATIONS, Network, objective
+from crcen.network import ACTIVATIONS, Network, Objective
 
 torch.set_num_threads(1)
 
@@ -37,7 +37,7 @@ def weights_and_biases(network, theta):
 
 
 def gradient(network, theta, weight=WEIGHT, l2=0.0):
-    return objective(network, CROSS_ENTROPY, X, Y, weight, l2)(theta)[1]
+    return Objective(network, CROSS_ENTROPY, X, Y, weight, l2)(theta)[1]
 
 
 # Forward
@@ -106,7 +106,7 @@ def test_initial_weights_come_from_the_seed():
 def test_value_is_the_weighted_mean_plus_the_penalty(l2):
     network = Network((2, 3, 1), "tanh")
     theta = parameters(network)
-    value, _ = objective(network, CROSS_ENTROPY, X, Y, WEIGHT, l2)(theta)
+    value, _ = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, l2)(theta)
     penalty = sum((W**2).sum() for W, _ in weights_and_biases(network, theta))
     loss = log_loss(Y, expit(logits(network, theta)), sample_weight=WEIGHT)
     assert value == pytest.approx(loss + l2 * penalty)
@@ -118,7 +118,7 @@ def test_value_is_the_weighted_mean_plus_the_penalty(l2):
 def test_gradient_is_that_of_finite_differences(sizes, activation, loss):
     network = Network(sizes, activation)
     theta = parameters(network)
-    F = objective(network, loss, X, Y, WEIGHT, 0.1)
+    F = Objective(network, loss, X, Y, WEIGHT, 0.1)
     forward, backward = (approx_fprime(theta, lambda t: F(t)[0], h) for h in (1e-6, -1e-6))
     np.testing.assert_allclose(F(theta)[1], (forward + backward) / 2, rtol=1e-6, atol=1e-8)
 
@@ -169,8 +169,8 @@ def test_penalty_pulls_the_weights_and_leaves_the_biases_alone(sizes):
 def test_scaling_all_weights_changes_nothing(factor):
     network = Network((2, 3, 1), "tanh")
     theta = parameters(network)
-    value, grad = objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
-    scaled, scaled_grad = objective(network, CROSS_ENTROPY, X, Y, factor * WEIGHT, 0.1)(theta)
+    value, grad = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
+    scaled, scaled_grad = Objective(network, CROSS_ENTROPY, X, Y, factor * WEIGHT, 0.1)(theta)
     assert scaled == pytest.approx(value)
     np.testing.assert_allclose(scaled_grad, grad, rtol=1e-9)
 
@@ -184,5 +184,60 @@ def test_gradient_is_that_of_automatic_differentiation(sizes, activation, loss):
     o = network.logits(theta, torch.from_numpy(X))
     value = torch.from_numpy(WEIGHT / WEIGHT.sum()) @ loss.value(o, torch.from_numpy(Y))
     (value + 0.1 * sum((W**2).sum() for W, _ in network.layers(theta))).backward()
-    found = objective(network, loss, X, Y, WEIGHT, 0.1)(theta.detach().numpy())[1]
+    found = Objective(network, loss, X, Y, WEIGHT, 0.1)(theta.detach().numpy())[1]
     np.testing.assert_allclose(found, theta.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("sizes", DEPTHS[:2])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+def test_hessian_is_that_of_automatic_differentiation(sizes, activation, loss):
+    network = Network(sizes, activation)
+
+    def value(theta):
+        o = network.logits(theta, torch.from_numpy(X))
+        mean = torch.from_numpy(WEIGHT / WEIGHT.sum()) @ loss.value(o, torch.from_numpy(Y))
+        return mean + 0.1 * sum((W**2).sum() for W, _ in network.layers(theta))
+
+    theta = parameters(network)
+    expected = torch.autograd.functional.hessian(value, torch.from_numpy(theta))
+    found = Objective(network, loss, X, Y, WEIGHT, 0.1).hessian(theta)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_the_hessian_of_two_hidden_layers_is_refused():
+    network = Network((2, 3, 3, 1), "tanh")
+    F = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)
+    with pytest.raises(ValueError, match="several hidden layers"):
+        F.hessian(parameters(network))
+
+
+@pytest.mark.parametrize("sizes", DEPTHS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_single_precision_agrees_with_double_to_seven_digits(sizes, activation):
+    network = Network(sizes, activation)
+    F, theta = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1), parameters(network)
+    (value, gradient), (double_value, double_gradient) = F.single(theta), F(theta)
+    assert value == pytest.approx(double_value, rel=1e-6)
+    np.testing.assert_allclose(gradient, double_gradient, rtol=1e-5, atol=1e-6)
+    assert gradient.dtype == np.float64
+
+
+@pytest.mark.parametrize("tile", [1, 7, 29, 30])
+def test_tiles_change_nothing_but_rounding(tile, monkeypatch):
+    network = Network((2, 4, 3, 1), "tanh")
+    theta = parameters(network)
+    value, whole = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
+    monkeypatch.setattr("crcen.network.TILE", tile)
+    tiled_value, tiled = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
+    assert tiled_value == pytest.approx(value, rel=1e-13)
+    np.testing.assert_allclose(tiled, whole, rtol=1e-11, atol=1e-15)
+
+
+def test_pieces_of_the_hessian_change_nothing_but_rounding(monkeypatch):
+    network = Network((2, 4, 1), "tanh")
+    theta = parameters(network)
+    whole = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1).hessian(theta)
+    monkeypatch.setattr("crcen.network.PIECE", 7)
+    pieces = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1).hessian(theta)
+    np.testing.assert_allclose(pieces, whole, rtol=1e-11, atol=1e-15)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize as scipy_minimize
 from scipy.optimize import rosen, rosen_der
 
-from crcen.solver import HISTORY, minimize
+from crcen.solver import TRIALS, _Memory, minimize
 
 deterministic = settings(derandomize=True, deadline=None)
 
@@ -123,26 +123,108 @@ def test_a_gradient_of_the_wrong_sign_ends_and_is_not_converged():
     np.testing.assert_array_equal(solution.theta, np.ones(3))
 
 
-def test_a_stalled_run_is_started_again():
+def test_a_value_buried_in_rounding_does_not_keep_it_from_the_minimum():
     def buried(theta):  # rounding at 1e6 hides the last progress of the value
         return 1e6 + rosen(theta), rosen_der(theta)
 
     start = np.full(2, -0.5)
-    options = {"gtol": 1e-7, "ftol": 0.0, "maxcor": HISTORY}
-    once = scipy_minimize(buried, start, jac=True, method="L-BFGS-B", options=options)
-    assert abs(once.jac).max() > 1e-7
+    options = {"gtol": 1e-7, "ftol": 0.0}
+    scipys = scipy_minimize(buried, start, jac=True, method="L-BFGS-B", options=options)
+    assert abs(scipys.jac).max() > 1e-7
     assert minimize(buried, start, tol=1e-7, max_iter=100).converged
 
 
-def test_iterations_are_counted_over_all_starts():
+def test_a_run_without_a_way_down_starts_again_along_the_gradient():
     calls = count()
 
-    def interrupted(theta):  # for a while no step goes down, and the run starts again
-        return (1e10 if 10 <= next(calls) < 60 else rosen(theta)), rosen_der(theta)
+    def interrupted(theta):  # for a while no step goes down
+        return (1e10 if 10 <= next(calls) < 10 + TRIALS else rosen(theta)), rosen_der(theta)
 
-    solution = minimize(interrupted, np.full(5, -0.5), tol=1e-8, max_iter=20)
-    assert solution.n_iter == 20
-    assert not solution.converged
+    solution = minimize(interrupted, np.full(5, -0.5), tol=1e-8, max_iter=200)
+    assert solution.converged
+    np.testing.assert_allclose(solution.theta, np.ones(5), atol=1e-6)
+
+
+def test_no_more_iterations_than_allowed():
+    assert minimize(rosenbrock, np.full(5, -0.5), tol=1e-8, max_iter=20).n_iter == 20
+
+
+# Single precision first
+
+
+def in_single(objective):
+    """Round as single precision does, and count the calls."""
+    calls = []
+
+    def rounded(theta):
+        value, gradient = objective(theta.astype(np.float32).astype(float))
+        calls.append(abs(gradient).max())
+        return float(np.float32(value)), gradient.astype(np.float32).astype(float)
+
+    return rounded, calls
+
+
+def test_single_precision_goes_most_of_the_way_and_double_the_rest():
+    single, calls = in_single(rosenbrock)
+    double = []
+
+    def counted(theta):
+        double.append(theta)
+        return rosenbrock(theta)
+
+    solution = minimize(counted, np.full(5, -0.5), tol=1e-10, max_iter=200, single=single)
+    assert solution.converged
+    np.testing.assert_allclose(solution.theta, np.ones(5), atol=1e-8)
+    assert len(calls) > 3 * len(double) > 0
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6])
+def test_convergence_is_judged_in_double_precision(tol):
+    single, _ = in_single(rosenbrock)
+    solution = minimize(rosenbrock, np.full(5, -0.5), tol=tol, max_iter=200, single=single)
+    value, gradient = rosenbrock(solution.theta)
+    assert (solution.value, solution.grad_norm) == (value, abs(gradient).max())
+    assert solution.converged
+
+
+def test_a_single_precision_without_numbers_is_left_at_once():
+    def overflows(theta):
+        return np.inf, np.full_like(theta, np.nan)
+
+    solution = minimize(rosenbrock, np.full(5, -0.5), tol=1e-8, max_iter=200, single=overflows)
+    assert solution.converged
+
+
+# The Hessian
+
+
+def bent(theta):
+    """A valley whose sides are a million times as steep as its floor, bent by a fourth power."""
+    steep = 10.0 ** np.arange(0, -7, -1)
+    value = 0.5 * steep @ theta**2 + 0.25 * (theta**4).sum() * 1e-6
+    return value, steep * theta + theta**3 * 1e-6
+
+
+def bent_hessian(theta):
+    return np.diag(10.0 ** np.arange(0, -7, -1) + 3e-6 * theta**2)
+
+
+def test_the_hessian_shortens_the_way():
+    def n_iter(hessian):
+        solution = minimize(bent, np.full(7, 2.0), tol=1e-9, max_iter=500, hessian=hessian)
+        assert solution.converged
+        return solution.n_iter
+
+    assert n_iter(bent_hessian) < n_iter(None)
+
+
+def test_a_wrong_hessian_delays_and_does_not_deceive():
+    def wrong(theta):
+        return -np.eye(theta.size) * 1e3
+
+    solution = minimize(bent, np.full(7, 2.0), tol=1e-9, max_iter=2000, hessian=wrong)
+    assert solution.converged
+    assert abs(bent(solution.theta)[1]).max() <= 1e-9
 
 
 def flat(theta):
@@ -164,3 +246,39 @@ def test_what_has_no_stationary_point_is_not_polished_into_one():
     solution = minimize(kink, np.array([0.3]), tol=1e-9, max_iter=500)
     assert not solution.converged
     assert solution.grad_norm == 1
+
+
+# The memory in compact form is the recursion of textbooks
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2, 49, 50, 51, 120])
+@pytest.mark.parametrize("with_base", [False, True])
+def test_direction_is_that_of_the_two_loop_recursion(n_pairs, with_base):
+    rng = np.random.default_rng(n_pairs)
+    root = rng.normal(size=(60, 60))
+    A = root @ root.T / 60 + np.eye(60)
+    base = np.linalg.inv(A + 0.5 * np.eye(60)) if with_base else None
+    memory, pairs = _Memory(60, base), []
+    for _ in range(n_pairs):
+        s = rng.normal(size=60)
+        y = A @ s
+        memory.add(s, y)
+        pairs.append((s, y))
+    gradient = rng.normal(size=60)
+
+    q, alphas = gradient.copy(), []
+    for s, y in reversed(pairs[-50:]):
+        alphas.append(s @ q / (s @ y))
+        q -= alphas[-1] * y
+    B = np.eye(60) if base is None else base
+    s, y = pairs[-1]
+    q = (s @ y) / (y @ B @ y) * B @ q
+    for (s, y), alpha in zip(pairs[-50:], reversed(alphas), strict=True):
+        q += (alpha - y @ q / (s @ y)) * s
+    np.testing.assert_allclose(memory.direction(gradient), -q, rtol=1e-8, atol=1e-10)
+
+
+def test_a_step_without_positive_curvature_is_not_remembered():
+    memory = _Memory(3)
+    memory.add(np.ones(3), -np.ones(3))
+    assert memory.blank
