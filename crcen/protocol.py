@@ -1,30 +1,148 @@
-"""The paper's protocol (section 4): split, tune on the first split, score on every split."""
+"""The protocol of section 4: split, tune by cross-validation, fit, score; and its variants.
+
+A *cell* is one entry of the comparison before averaging: a protocol, a tuning score, a data set, a
+method and a split. What it needs is one search over the method's grid, which serves both tuning
+scores, and one fit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from imblearn.metrics import geometric_mean_score
+from imblearn.pipeline import Pipeline
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, make_scorer, precision_score, recall_score
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
+from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import f1_score, precision_score, recall_score
+from sklearn.model_selection import ParameterGrid, StratifiedKFold, StratifiedShuffleSplit
 
+from crcen.classifiers import CRCENClassifier, CSMLPClassifier
 from crcen.expense import confusion_counts
+from crcen.key_equation import key_equation
 from crcen.methods import Method
+from crcen.weights import imbalance_ratio, lam_from_alpha
 
-SCORERS = {
-    "f1": make_scorer(f1_score, zero_division=0.0),
-    "gmean": make_scorer(geometric_mean_score),
-}
+TEST_SIZE = 0.25  # of all rows
+FOLDS = 4  # of the training rows
+SCORES = ("f1", "gmean")  # the paper does not say which one tuning maximises
 
 Index = NDArray[np.intp]
+Rows = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 
-def splits(y: NDArray[np.int64], n_splits: int, seed: int) -> Iterator[tuple[Index, Index]]:
+@dataclass(frozen=True)
+class Protocol:
+    """Which cells there are, and on which rows their parameters are tuned.
+
+    Attributes
+    ----------
+    n_splits : int
+        Number of splits.
+    nested : bool
+        Tune on the training rows of every split; otherwise of split 0, whose choice all splits use.
+    scores : tuple of str
+        What tuning maximises, one after the other: "f1", "gmean".
+    methods : tuple of str
+        The methods it is for; empty for all.
+    alphas : tuple of str
+        Weights to refit the tuned network with: each a number, or "plain" for lambda = 1/2. The
+        empty string is the method's own weight.
+    """
+
+    n_splits: int
+    nested: bool = False
+    scores: tuple[str, ...] = SCORES
+    methods: tuple[str, ...] = ()
+    alphas: tuple[str, ...] = ("",)
+
+
+#: The paper's protocol, a stricter one, and that of the paper's Figure 1.
+PROTOCOLS = {
+    "paper": Protocol(4),
+    "nested": Protocol(20, nested=True),
+    "lambda": Protocol(
+        20, scores=("f1",), methods=("CRCEN",), alphas=("plain", "0.5", "1", "1.5", "2")
+    ),
+}
+
+
+class Cell(NamedTuple):
+    """One entry of the comparison.
+
+    Examples
+    --------
+    >>> Cell("paper", "f1", "abalone", "CRCEN", 3).key
+    'paper/f1/abalone/CRCEN/03'
+    >>> Cell("lambda", "f1", "abalone", "CRCEN", 3, "0.5").key
+    'lambda/f1/abalone/CRCEN/03-alpha-0.5'
+    """
+
+    protocol: str
+    score: str
+    dataset: str
+    method: str
+    split: int
+    alpha: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        weight = f"-alpha-{self.alpha}" if self.alpha else ""
+        return "/".join(self[:4]) + f"/{self.split:02d}{weight}"
+
+
+class Search(NamedTuple):
+    """One grid search, on the training rows of a split, which many cells may share.
+
+    Examples
+    --------
+    >>> Search("abalone", "CRCEN", 3).key
+    'tuning/abalone/CRCEN/03'
+    """
+
+    dataset: str
+    method: str
+    split: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        return f"tuning/{self.dataset}/{self.method}/{self.split:02d}"
+
+
+def cells(
+    datasets: Iterable[str], methods: Iterable[str], protocols: Mapping[str, Protocol]
+) -> list[Cell]:
+    """List the cells of some data sets and methods under some protocols.
+
+    Examples
+    --------
+    >>> len(cells(["abalone"], ["MLP", "CRCEN"], {"paper": Protocol(4), "other": Protocol(20)}))
+    96
+    """
+    return [
+        Cell(name, score, dataset, method, split, alpha)
+        for name, protocol in protocols.items()
+        for score in protocol.scores
+        for dataset in datasets
+        for method in methods
+        if method in (protocol.methods or (method,))
+        for split in range(protocol.n_splits)
+        for alpha in protocol.alphas
+    ]
+
+
+def splits(y: Labels, n_splits: int, seed: int) -> Iterator[tuple[Index, Index]]:
     """Split the rows 0.75/0.25 into training and testing rows, stratified, `n_splits` times.
+
+    The first splits are the same whatever their number, so that protocols share them.
 
     Parameters
     ----------
@@ -40,53 +158,170 @@ def splits(y: NDArray[np.int64], n_splits: int, seed: int) -> Iterator[tuple[Ind
     train, test : ndarray of int
         Row numbers.
     """
-    shuffle = StratifiedShuffleSplit(n_splits, test_size=0.25, random_state=seed)
+    shuffle = StratifiedShuffleSplit(n_splits, test_size=TEST_SIZE, random_state=seed)
     yield from shuffle.split(np.zeros((len(y), 1)), y)
 
 
-def tune(
-    method: Method,
-    X: NDArray[np.float64],
-    y: NDArray[np.int64],
-    *,
-    score: Literal["f1", "gmean"],
-    seed: int,
-    n_jobs: int | None = None,
-) -> dict[str, Any]:
-    """Choose the parameters of a method by a grid search with 4-fold cross-validation.
+def fold_scores(
+    method: Method, X: Rows, y: Labels, train: Index, validation: Index, seed: int
+) -> pd.DataFrame:
+    """Score every point of a method's grid on one fold.
+
+    What stands before the classifier does not depend on the grid, so it is fitted once.
 
     Parameters
     ----------
     method : Method
-        The method; one with an empty grid keeps its defaults.
+        The method.
+    X, y : ndarray of shape (n, p) and (n,)
+        Rows and their labels.
+    train, validation : ndarray of int
+        The row numbers to fit on and to score on.
+    seed : int
+        Seed of the sampler and of the starting values.
+
+    Returns
+    -------
+    DataFrame
+        A row for each point in the order of ParameterGrid: f1, gmean, and whether the network
+        reached its tolerance (`converged`, nan if it is no network).
+    """
+    pipeline = method.pipeline(seed)
+    seen, labels = _rows_seen(pipeline, X[train], y[train])
+    held_out = pipeline["scaler"].transform(X[validation])
+    rows = []
+    for point in ParameterGrid(method.grid):
+        classifier = _fit(pipeline.set_params(**point)["classifier"], seen, labels)
+        scores = split_scores(y[validation], classifier.predict(held_out))
+        rows.append({s: scores[s] for s in SCORES} | {"converged": _converged(classifier)})
+    return pd.DataFrame(rows)
+
+
+def tune(method: Method, X: Rows, y: Labels, *, seed: int) -> pd.DataFrame:
+    """Search a method's grid by 4-fold cross-validation.
+
+    Parameters
+    ----------
+    method : Method
+        The method.
     X, y : ndarray of shape (n, p) and (n,)
         Training rows and their labels.
-    score : {"f1", "gmean"}
-        What to maximise; the paper does not say.
     seed : int
-        Seed of the folds and of the starting values.
-    n_jobs : int, optional
-        Processes, as in joblib; one by default.
+        Seed of the folds, of the sampler and of the starting values.
+
+    Returns
+    -------
+    DataFrame
+        A row for each point of the grid: its parameters, and the means over the folds of what
+        `fold_scores` gives.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If the method cannot be fitted on a fold.
+    """
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(X, y)
+    tables = [fold_scores(method, X, y, train, held_out, seed) for train, held_out in folds]
+    mean = sum(tables[1:], tables[0]) / FOLDS
+    return pd.DataFrame(list(ParameterGrid(method.grid))).join(mean)
+
+
+def best(search: pd.DataFrame, score: str) -> dict[str, Any]:
+    """Choose the parameters with the highest score, the first in the grid's order if several have.
+
+    Parameters
+    ----------
+    search : DataFrame
+        What `tune` returned.
+    score : {"f1", "gmean"}
+        What to maximise.
 
     Returns
     -------
     dict
-        The best parameters of the pipeline.
+        Parameters of the pipeline.
+
+    Examples
+    --------
+    >>> best(pd.DataFrame({"classifier__l2": [0.1, 0.01], "f1": [0.5, 0.5]}), "f1")
+    {'classifier__l2': 0.1}
     """
-    if not method.grid:
+    # Not search.loc[...], which would turn integers into floats.
+    chosen = search.to_dict("records")[search[score].argmax()]
+    return {str(name): value for name, value in chosen.items() if "__" in str(name)}
+
+
+def weight(alpha: str, y: Labels) -> dict[str, float]:
+    """Turn the alpha of a cell into a parameter of the pipeline, by the labels of its rows.
+
+    Examples
+    --------
+    >>> weight("1", np.array([1, 0, 0, 0])), weight("plain", np.array([1, 0])), weight("", [])
+    ({'classifier__lam': 0.75}, {'classifier__lam': 0.5}, {})
+    """
+    if not alpha:
         return {}
-    search = GridSearchCV(
-        method.pipeline(seed),
-        method.grid,
-        scoring=SCORERS[score],
-        cv=StratifiedKFold(4, shuffle=True, random_state=seed),
-        refit=False,
-        n_jobs=n_jobs,
-    )
-    return dict(search.fit(X, y).best_params_)
+    lam = 0.5 if alpha == "plain" else lam_from_alpha(float(alpha), imbalance_ratio(y))
+    return {"classifier__lam": lam}
 
 
-def split_scores(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> dict[str, float]:
+def evaluate(
+    method: Method,
+    X: Rows,
+    y: Labels,
+    train: Index,
+    test: Index,
+    params: Mapping[str, Any],
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Fit a method on the training rows and score it on the testing rows.
+
+    Parameters
+    ----------
+    method : Method
+        The method.
+    X, y : ndarray of shape (n, p) and (n,)
+        All rows and their labels in {0, 1}.
+    train, test : ndarray of int
+        Row numbers.
+    params : mapping
+        Parameters of the pipeline.
+    seed : int
+        Seed of the sampler and of the classifier.
+
+    Returns
+    -------
+    dict
+        `split_scores`; the parameters, without the name of their step; for networks `lam`, the
+        weight used, and `converged`, whether the gradient reached the tolerance; for cross entropy
+        `residual`, that of the key equation (Eq. 6) on the rows that the classifier was fitted on.
+        nan where there is none.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If the method cannot be fitted: ADASYN where no minority row has a majority neighbour,
+        RUSBoost where its first stump is worse than chance.
+    """
+    pipeline = method.pipeline(seed).set_params(**params)
+    seen, labels = _rows_seen(pipeline, X[train], y[train])
+    classifier = _fit(pipeline["classifier"], seen, labels)
+    predicted = classifier.predict(pipeline["scaler"].transform(X[test]))
+    residual = np.nan
+    if isinstance(classifier, CRCENClassifier):
+        p = classifier.predict_proba(seen)[:, 1]
+        residual = key_equation(labels, p, classifier.lam_).residual
+    return {
+        **split_scores(y[test], predicted),
+        **{name.rpartition("__")[2]: value for name, value in params.items()},
+        "lam": getattr(classifier, "lam_", np.nan),
+        "converged": _converged(classifier),
+        "residual": residual,
+    }
+
+
+def split_scores(y: Labels, predicted: Labels) -> dict[str, float]:
     """Compute the paper's scores and the counts behind them.
 
     Parameters
@@ -112,53 +347,23 @@ def split_scores(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> dict[str
     }
 
 
-def run(
-    method: Method,
-    X: NDArray[np.float64],
-    y: NDArray[np.int64],
-    *,
-    n_splits: int = 4,
-    score: Literal["f1", "gmean"] = "f1",
-    seed: int = 0,
-    n_jobs: int | None = None,
-) -> pd.DataFrame:
-    """Run the paper's protocol for one method on one data set.
+def _rows_seen(pipeline: Pipeline, X: Rows, y: Labels) -> tuple[Rows, Labels]:
+    """Fit what stands before the classifier; return the rows that the classifier will see."""
+    scaled = pipeline["scaler"].fit_transform(X)
+    if "sampler" not in pipeline.named_steps:
+        return scaled, y
+    rows, labels = pipeline["sampler"].fit_resample(scaled, y)
+    return rows, labels
 
-    The parameters are tuned on the training rows of the first split and then fixed.
 
-    Parameters
-    ----------
-    method : Method
-        The method.
-    X, y : ndarray of shape (n, p) and (n,)
-        All rows and their labels in {0, 1}.
-    n_splits : int, default=4
-        Number of splits.
-    score : {"f1", "gmean"}, default="f1"
-        What the grid search maximises.
-    seed : int, default=0
-        Seed of the splits, the folds and the starting values.
-    n_jobs : int, optional
-        Processes of the grid search; one by default.
+def _fit(classifier: ClassifierMixin, X: Rows, y: Labels) -> ClassifierMixin:
+    """Fit in silence: whether a network converged is counted, see _converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return classifier.fit(X, y)
 
-    Returns
-    -------
-    DataFrame
-        One row a split: `split_scores` on the testing rows, the chosen parameters, and `failed`,
-        empty or the reason why there are no scores. A method that cannot be fitted (RUSBoost gives
-        up where its first stump is worse than chance) loses that split only.
-    """
-    rows: list[dict[str, Any]] = []
-    params: dict[str, Any] = {}
-    for number, (train, test) in enumerate(splits(y, n_splits, seed)):
-        if number == 0:
-            params = tune(method, X[train], y[train], score=score, seed=seed, n_jobs=n_jobs)
-        model = method.pipeline(seed).set_params(**params)
-        try:
-            predicted = model.fit(X[train], y[train]).predict(X[test])
-        except ValueError as error:
-            rows.append({"split": number, "failed": str(error)})
-        else:
-            scores = split_scores(y[test], predicted)
-            rows.append({"split": number, "failed": "", **scores, **params})
-    return pd.DataFrame(rows)
+
+def _converged(classifier: ClassifierMixin) -> float:
+    if isinstance(classifier, CRCENClassifier | CSMLPClassifier):
+        return float(classifier.grad_norm_ <= classifier.tol)
+    return np.nan

@@ -1,6 +1,9 @@
-"""Tests of crcen.methods: every method scales, trains and predicts, and its grid fits it."""
+"""Tests of crcen.methods: every method scales, balances, learns, and its grid fits it."""
+
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -12,7 +15,9 @@ from crcen.methods import METHODS, NETWORK_GRID, TOL
 
 torch.set_num_threads(1)
 
+WEIGHTS = [("MLP", 0.5), ("CSMLP", 8 / 9), ("CRCEN", 8 / 9), ("ADASYN", 0.5), ("SMOTE", 0.5)]
 every = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+table3 = pd.read_csv(Path(__file__).parents[1] / "notebooks/paper/table3.csv")
 networks = [
     name
     for name, method in METHODS.items()
@@ -26,6 +31,10 @@ def rows():
     rng = np.random.default_rng(0)
     y = np.repeat([1, 0], [30, 240])
     return (rng.normal(size=(270, 2)) + 3 * y[:, None]) * [1, 1000] + [0, 5000], y
+
+
+def test_the_methods_are_those_of_table_3_in_its_order():
+    assert list(METHODS) == list(table3["method"].unique())
 
 
 @every
@@ -63,13 +72,25 @@ def test_the_seed_reaches_the_classifier(method):
     assert method.pipeline(seed=7).named_steps["classifier"].random_state == 7
 
 
+@pytest.mark.parametrize("name", ["ADASYN", "SMOTE"])
+def test_the_sampler_has_the_seed_and_balances_the_scaled_training_rows(name, rows):
+    X, y = rows
+    pipeline = METHODS[name].pipeline(seed=7)
+    assert pipeline.named_steps["sampler"].random_state == 7
+    scaled = StandardScaler().fit_transform(X)
+    balanced, labels = pipeline.named_steps["sampler"].fit_resample(scaled, y)
+    assert_allclose(balanced[: len(X)], scaled)  # the real rows stay, the made ones follow
+    assert labels[len(X) :].all()
+    assert labels.mean() == pytest.approx(0.5, abs=0.02)
+
+
 @every
 def test_each_pipeline_is_new(method):
     first, second = method.pipeline(seed=0), method.pipeline(seed=0)
     assert first.named_steps["classifier"] is not second.named_steps["classifier"]
 
 
-@pytest.mark.parametrize(("name", "lam"), [("MLP", 0.5), ("CSMLP", 8 / 9), ("CRCEN", 8 / 9)])
+@pytest.mark.parametrize(("name", "lam"), WEIGHTS)
 def test_the_networks_have_the_weights_of_the_paper(name, lam, rows):
     pipeline = METHODS[name].pipeline(seed=0).fit(*rows)
     assert_allclose(pipeline.named_steps["classifier"].lam_, lam)

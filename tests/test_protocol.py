@@ -1,17 +1,32 @@
-"""Tests of crcen.protocol: what is split, tuned and scored, and on which rows."""
+"""Tests of crcen.protocol: what is split, tuned, fitted and scored, and on which rows."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imblearn.metrics import geometric_mean_score
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from crcen import methods
-from crcen.methods import Method
-from crcen.protocol import run, split_scores, splits, tune
+from crcen.methods import METHODS, Method
+from crcen.protocol import (
+    PROTOCOLS,
+    Protocol,
+    best,
+    cells,
+    evaluate,
+    fold_scores,
+    split_scores,
+    splits,
+    tune,
+    weight,
+)
 
+torch.set_num_threads(1)
 deterministic = settings(derandomize=True, deadline=None)
 
 Y = np.repeat([1, 0], [20, 180])
@@ -19,18 +34,16 @@ ROWS = np.arange(200.0)
 # The row number, and two predictions: 10 hits and no false alarm, 20 hits and 40 false alarms.
 X = np.column_stack([ROWS, ROWS < 10, ROWS < 60])
 CAUTIOUS, EAGER = {"classifier__column": 1}, {"classifier__column": 2}
+GRID = {"classifier__hidden_layer_sizes": [(2,), (4,)], "classifier__l2": [1e-3, 1e-1]}
 
 
 class Rule(ClassifierMixin, BaseEstimator):
-    """Predict a binary column, and record the rows of every fit."""
-
-    seen: list = []  # noqa: RUF012 (shared by clones on purpose)
+    """Predict by a binary column, scaled or not."""
 
     def __init__(self, column=1):
         self.column = column
 
     def fit(self, X, y):
-        self.seen.append(set(X[:, 0]))
         self.classes_ = np.unique(y)
         return self
 
@@ -38,31 +51,16 @@ class Rule(ClassifierMixin, BaseEstimator):
         return (X[:, self.column] > 0).astype(int)
 
 
-class Unscaled(Method):
-    """A method whose classifier sees the row numbers as they are."""
-
-    def pipeline(self, seed):
-        return Pipeline([("classifier", self.classifier(seed))])
+def rule(columns=(1, 2)):
+    return Method("Rule", lambda seed: Rule(), {"classifier__column": list(columns)})
 
 
-class Scaler(StandardScaler):
-    """Record the rows of every fit."""
-
-    seen: list = []  # noqa: RUF012 (shared by clones on purpose)
-
-    def fit(self, X, y=None):
-        self.seen.append(set(X[:, 0]))
-        return super().fit(X, y)
-
-
-def method(kind=Unscaled, columns=(1, 2)):
-    return kind("Rule", lambda seed: Rule(), {"classifier__column": list(columns)})
-
-
-@pytest.fixture(autouse=True)
-def _nothing_seen():
-    Rule.seen.clear()
-    Scaler.seen.clear()
+@pytest.fixture(scope="module")
+def overlapping():
+    """Two normal classes that overlap, so that no fit is perfect; IR 5."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([1, 0], [40, 200])
+    return rng.normal(size=(240, 2)) * [1, 100] + y[:, None] * [1, 100], y
 
 
 # Splits
@@ -87,51 +85,92 @@ def test_splits_differ_and_come_from_the_seed():
     assert len({*tests(0), *tests(1)}) == 8
 
 
-# Which rows are seen
+def test_the_first_splits_do_not_depend_on_their_number():
+    for four, twenty in zip(splits(Y, 4, seed=3), splits(Y, 20, seed=3), strict=False):
+        np.testing.assert_array_equal(np.concatenate(four), np.concatenate(twenty))
 
 
-def test_tuning_sees_the_training_rows_of_the_first_split_only():
-    run(method(), X, Y, n_splits=3, seed=0)
-    *tuning, _, _, _ = Rule.seen
-    (train, _), *_ = splits(Y, 3, seed=0)
-    assert len(tuning) == 2 * 4  # two values, four folds
-    assert all(rows < set(train) for rows in tuning)
+# Tuning
 
 
-def test_each_split_is_fitted_on_its_training_rows():
-    run(method(), X, Y, n_splits=3, seed=0)
-    assert Rule.seen[-3:] == [set(train) for train, _ in splits(Y, 3, seed=0)]
+@pytest.mark.parametrize(("score", "choice"), [("f1", CAUTIOUS), ("gmean", EAGER)])
+def test_one_search_serves_both_scores(score, choice):
+    assert best(tune(rule(), X, Y, seed=0), score) == choice
 
 
-def test_the_scaler_never_sees_a_testing_row(monkeypatch):
-    monkeypatch.setattr(methods, "StandardScaler", Scaler)
-    run(method(Method), X, Y, n_splits=3, seed=0)
-    train = [set(rows) for rows, _ in splits(Y, 3, seed=0)]
-    *tuning, first, second, third = Scaler.seen
-    assert {len(rows) for rows in tuning} == {112, 113}  # three folds of four, of 150 rows
-    assert all(rows < train[0] for rows in tuning)
-    assert [first, second, third] == train
+def test_of_equal_points_the_first_is_chosen():
+    assert best(tune(rule([2, 1, 2]), X, Y, seed=0), "gmean") == EAGER
+    same = Method("Rule", lambda seed: Rule(), {"classifier__column": [-1, 2]})  # one column, twice
+    assert best(tune(same, X, Y, seed=0), "f1") == {"classifier__column": -1}
 
 
-def test_a_method_with_an_empty_grid_is_not_tuned():
-    fixed = Unscaled("Rule", lambda seed: Rule(), {})
-    assert tune(fixed, X, Y, score="f1", seed=0) == {}
-    assert "classifier__column" not in run(fixed, X, Y, n_splits=3)
-    assert len(Rule.seen) == 3
+def test_a_fold_is_scored_on_its_validation_rows():
+    fold = fold_scores(rule(), X, Y, np.arange(5, 195), np.r_[:5, 195:200], seed=0)
+    assert fold["f1"].tolist() == [1, 1]  # the five are hits of both rules, the other five of none
+    assert fold["converged"].isna().all()
 
 
-# What is chosen
+@pytest.mark.parametrize("name", ["MLP", "CSMLP", "CRCEN", "ADASYN", "SMOTE"])
+def test_tuning_is_the_grid_search_of_scikit_learn_over_the_whole_pipeline(name, overlapping):
+    data, y = overlapping
+    method = replace(METHODS[name], grid=GRID)
+    ours = tune(method, data, y, seed=5)
+    for score, scorer in {"f1": "f1", "gmean": make_scorer(geometric_mean_score)}.items():
+        folds = StratifiedKFold(4, shuffle=True, random_state=5)
+        theirs = GridSearchCV(method.pipeline(5), GRID, scoring=scorer, cv=folds, refit=False)
+        theirs.fit(data, y)
+        np.testing.assert_allclose(ours[score], theirs.cv_results_["mean_test_score"])
+        assert best(ours, score) == theirs.best_params_
 
 
-@pytest.mark.parametrize(("score", "best"), [("f1", CAUTIOUS), ("gmean", EAGER)])
-def test_tuning_chooses_what_scores_best(score, best):
-    assert tune(method(), X, Y, score=score, seed=0) == best
+def test_networks_that_do_not_converge_are_counted_and_not_shouted_about(overlapping):
+    hasty = replace(METHODS["MLP"], grid={"classifier__max_iter": [3, 5000]})
+    assert tune(hasty, *overlapping, seed=0)["converged"].tolist() == [0, 1]
 
 
-def test_the_chosen_parameters_are_used_and_reported_in_every_split():
-    found = run(method(), X, Y, n_splits=3, score="gmean")
-    assert (found["classifier__column"] == 2).all()
-    assert (found["recall"] == 1).all()
+# Fitting
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping):
+    data, y = overlapping
+    train, test = next(splits(y, 1, seed=0))
+    params = {"classifier__l2": 1e-2} if METHODS[name].grid else {}
+    found = evaluate(METHODS[name], data, y, train, test, params, seed=3)
+    model = METHODS[name].pipeline(3).set_params(**params).fit(data[train], y[train])
+    expected = split_scores(y[test], model.predict(data[test]))
+    assert {score: found[score] for score in expected} == expected
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_key_equation_holds_on_the_rows_that_the_network_saw(name, overlapping):
+    data, y = overlapping
+    train, test = next(splits(y, 1, seed=0))
+    found = evaluate(METHODS[name], data, y, train, test, {}, seed=0)
+    if name in ("MLP", "CRCEN", "ADASYN", "SMOTE"):
+        assert abs(found["residual"]) < 5e-3
+        assert found["converged"] == 1
+    else:  # another loss, or no network
+        assert np.isnan(found["residual"])
+
+
+def test_a_cell_s_weight_follows_from_its_alpha():
+    y = np.repeat([1, 0], [10, 50])
+    found = [weight(alpha, y).get("classifier__lam") for alpha in ("", "plain", "0.5", "1", "2")]
+    assert found == [None, 0.5, pytest.approx(25 / 35), pytest.approx(50 / 60), 100 / 110]
+
+
+# Cells
+
+
+def test_the_protocols_have_the_cells_that_they_should():
+    count = {name: len(cells("abcdef", METHODS, {name: p})) for name, p in PROTOCOLS.items()}
+    assert count == {"paper": 2 * 6 * 8 * 4, "nested": 2 * 6 * 8 * 20, "lambda": 6 * 20 * 5}
+
+
+def test_every_cell_has_a_name_of_its_own():
+    every = cells("ab", METHODS, {**PROTOCOLS, "more": Protocol(11, alphas=("", "1", "11"))})
+    assert len({cell.key for cell in every}) == len(every)
 
 
 # Scores
@@ -166,17 +205,3 @@ def test_a_classifier_that_finds_no_minority_row_scores_zero():
     found = split_scores(Y, np.zeros_like(Y))
     assert (found["f1"], found["gmean"], found["precision"]) == (0, 0, 0)
     assert found["specificity"] == 1
-
-
-def test_a_run_reports_each_split_by_its_testing_rows():
-    found = run(method(columns=[1]), X, Y, n_splits=4, seed=0)
-    assert found["split"].tolist() == [0, 1, 2, 3]
-    for (_, test), row in zip(splits(Y, 4, seed=0), found.itertuples(), strict=True):
-        hits = (test < 10).sum()
-        assert (row.tn, row.fp, row.fn, row.tp) == (45, 0, 5 - hits, hits)
-
-
-def test_a_run_comes_from_its_seed():
-    first, again, other = (run(method(), X, Y, seed=seed) for seed in (0, 0, 1))
-    assert first.equals(again)
-    assert not first.equals(other)
