@@ -67,7 +67,7 @@ def settings(
     Examples
     --------
     >>> settings(seed=7)["seed"], settings()["protocols"]["paper"]["n_splits"]
-    (7, 4)
+    (7, 20)
     """
     return {
         "seed": seed,
@@ -116,12 +116,13 @@ def fill(
     --------
     >>> from tempfile import TemporaryDirectory
     >>> from crcen.protocol import cells
+    >>> two = {"two": Protocol(2)}
     >>> with TemporaryDirectory() as folder:
-    ...     store = Store(folder, settings())
-    ...     wanted = cells(["abalone"], ["RUSB"], {"paper": PROTOCOLS["paper"]})
-    ...     fill(store, wanted, report=lambda line: None)
-    ...     len(store.table())  # four splits, two scores
-    8
+    ...     store = Store(folder, settings(protocols=two))
+    ...     wanted = cells(["abalone"], ["RUSB"], two)
+    ...     fill(store, wanted, protocols=two, report=lambda line: None)
+    ...     len(store.table())  # two splits, two scores
+    4
     """
     missing = [cell for cell in wanted if cell.key not in store]
     data = {}

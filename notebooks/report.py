@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable
 from contextlib import suppress
@@ -58,6 +59,13 @@ def table(
     styler.cell_ids, styler.uuid_len = False, 0
     html = styler.set_uuid("").set_table_attributes('class="report"').to_html()
     return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
+
+
+def download(frame: pd.DataFrame, name: str, text: str) -> HTML:
+    """Link to the rows of a data frame as a CSV file that is part of the page."""
+    rows = base64.b64encode(frame.to_csv(index=False, float_format="%.6g").encode()).decode()
+    link = f'<a download="{escape(name)}" href="data:text/csv;base64,{rows}">{escape(text)}</a>'
+    return HTML(f'<p class="download">{link}</p>')
 
 
 def sci(value: float) -> str:

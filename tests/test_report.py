@@ -1,3 +1,5 @@
+import base64
+
 import pandas as pd
 import pytest
 import report
@@ -18,6 +20,14 @@ def test_the_columns_of_the_paper_are_marked():
 def test_repeated_index_values_are_no_obstacle():
     frame = pd.DataFrame({"a": [1, 2]}, index=[0, 0])
     assert report.table(frame, "Caption.").data.count("<td") == 2
+
+
+def test_a_download_holds_the_rows():
+    frame = pd.DataFrame({"set": ["é"], "f1": [0.123456789]})
+    link = BeautifulSoup(report.download(frame, "cells.csv", "All cells").data, "html.parser").a
+    assert (link["download"], link.text) == ("cells.csv", "All cells")
+    encoded = link["href"].removeprefix("data:text/csv;base64,")
+    assert base64.b64decode(encoded).decode() == "set,f1\né,0.123457\n"
 
 
 @pytest.mark.parametrize(
