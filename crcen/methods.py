@@ -28,8 +28,8 @@ from crcen.classifiers import CRCENClassifier, CSMLPClassifier
 TOL = 1e-4
 
 NETWORK_GRID: dict[str, list[Any]] = {
-    "classifier__hidden_layer_sizes": [(2,), (5,), (10,), (20,), (40,)],
-    "classifier__l2": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
+    "classifier__hidden_layer_sizes": [(1,), (2,), (5,), (10,), (20,), (40,)],
+    "classifier__l2": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0],
 }
 
 
