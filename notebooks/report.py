@@ -20,6 +20,7 @@ from crcen.datasets import DatasetUnavailable, load_dataset
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 CLAIMS: dict[str, dict[str, str]] = yaml.safe_load((HERE / "claims.yml").read_text())
+LAWS = [number for number in CLAIMS if number.startswith("L")]  # our own, beyond the paper
 
 Verdict = Literal["reproduced", "partly", "not", "examined"]
 VERDICTS = {
@@ -77,9 +78,10 @@ def sci(value: float) -> str:
     return f"{mantissa}×10{power}"
 
 
-def badge(verdict: str) -> str:
-    """HTML of a verdict."""
-    text = "not reproduced" if verdict == "not" else verdict
+def badge(verdict: str, law: bool = False) -> str:
+    """HTML of a verdict on a claim of the paper, or on a law of ours."""
+    texts = {"reproduced": "holds", "not": "fails"} if law else {"not": "not reproduced"}
+    text = texts.get(verdict, verdict)
     return f'<span class="verdict {verdict}">{text}</span>'
 
 
@@ -91,15 +93,16 @@ def verdict(*holds: bool, complete: bool = True) -> Verdict:
 
 
 def claim(number: str, ours: str, found: Verdict) -> None:
-    """Show what we found on a claim of the paper, and leave it for the claims ledger.
+    """Show what we found on a claim of the paper, or a law, and leave it for the claims ledger.
 
     The ledger chapter reads it from the executed notebook, out of the output's metadata.
     """
     if found not in VERDICTS:
         raise ValueError(f"found={found!r} must be one of {', '.join(VERDICTS)}.")
-    entry = CLAIMS[number]
+    entry, law = CLAIMS[number], number in LAWS
     card = (
-        f'<div class="claim"><p>{badge(found)} <strong>Claim {number}</strong> '
+        f'<div class="claim"><p>{badge(found, law)} <strong>{"Law" if law else "Claim"} {number}'
+        f"</strong> "
         f"({entry['where']}): {entry['claim']}</p><p><em>Paper:</em> {entry['paper']}<br>"
         f"<em>Here:</em> {escape(ours)}</p></div>"
     )

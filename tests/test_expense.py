@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from crcen.expense import Confusion, confusion_counts, expense
+from crcen.expense import Confusion, confusion_counts, expense, expense_interval, expenses
 
 deterministic = settings(derandomize=True, deadline=None)
 decisions = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1])), min_size=1)
@@ -70,3 +70,39 @@ def test_labels_must_be_zeros_and_ones():
 def test_every_row_needs_its_prediction(predicted):
     with pytest.raises(ValueError, match="predicted"):
         confusion_counts([0, 1, 1], predicted)
+
+
+# Several steps, and splits
+
+
+def test_expenses_are_those_of_the_steps():
+    counts = [BEFORE, after(16, 5), after(20, 5), after(24, 3)]
+    np.testing.assert_array_equal(expenses(counts), [2, np.inf, 2])
+
+
+def test_an_interval_over_equal_splits_is_a_point():
+    counts = np.array([[BEFORE, after(16, 5), after(24, 3)]] * 4)
+    low, high = expense_interval(counts, 20, np.random.default_rng(0))
+    np.testing.assert_array_equal(low, [2, 4])
+    np.testing.assert_array_equal(high, [2, 4])
+
+
+# For a ratio of normal means the interval is, to first order, 1.96 standard errors each side.
+def test_an_interval_is_as_wide_as_the_spread_of_the_splits_says():
+    rng = np.random.default_rng(0)
+    n = 100
+    added, gained = rng.normal(40, 5, n).round(), rng.normal(20, 2, n).round()
+    zero = np.zeros(n)
+    before = np.stack([zero, zero, gained, zero], axis=1)
+    counts = np.stack([before, np.stack([zero, added, zero, gained], axis=1)], axis=1)
+    low, high = expense_interval(counts, 4000, rng)
+    error = np.std(added - 2 * gained, ddof=1) / n**0.5 / gained.mean()
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+# What a resample without a gain is worth: nothing if it changed nothing, no finite price otherwise.
+def test_resamples_without_a_gain():
+    counts = np.array([[BEFORE, after(14, 8)], [BEFORE, after(14, 6)]])
+    assert expense_interval(counts, 200, np.random.default_rng(0))[1] == np.inf
+    counts = np.array([[BEFORE, BEFORE], [BEFORE, after(14, 6)]])
+    assert expense_interval(counts, 200, np.random.default_rng(0))[0] == 0

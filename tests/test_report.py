@@ -58,3 +58,11 @@ def test_an_unknown_verdict_is_refused():
 def test_every_claim_says_where_what_and_the_papers_figure():
     for number, entry in report.CLAIMS.items():
         assert set(entry) == {"where", "claim", "paper"}, number
+
+
+def test_a_law_holds_or_fails_where_a_claim_is_reproduced_or_not():
+    assert report.LAWS
+    assert all(number.startswith("L") for number in report.LAWS)
+    words = [BeautifulSoup(report.badge(v, law=True), "html.parser").text for v in report.VERDICTS]
+    assert words == ["holds", "partly", "fails", "examined"]
+    assert BeautifulSoup(report.badge("not"), "html.parser").text == "not reproduced"

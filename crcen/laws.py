@@ -1,0 +1,237 @@
+r"""The laws of lambda: what one distribution of log-likelihood ratios says of every weight.
+
+Write :math:`r(x) = \log f_1(x)/f_0(x)` for the log-likelihood ratio of a row, and recall that
+:math:`\alpha = \lambda N_1 / ((1-\lambda) N_0)` is the odds of the minority class in the weighted
+sample. The minimiser of Eq. 1 over all functions is
+
+.. math:: \operatorname{logit} p(x) = r(x) + \log\alpha ,
+
+so that the distribution of r in each class fixes what the model does at every weight.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import trapezoid
+from scipy.special import expit, ndtr
+
+Values = NDArray[np.float64]
+
+
+class OperatingPoint(NamedTuple):
+    """What a model does at one alpha, or at each of several.
+
+    Attributes
+    ----------
+    p1bar, p0bar : ndarray
+        Mean of p over the minority class and over the majority class.
+    var1, var0 : ndarray
+        Variance of p within the minority class and within the majority class.
+    recall, specificity : ndarray
+        Shares of the minority with p > 1/2, and of the majority without.
+    """
+
+    p1bar: Values
+    p0bar: Values
+    var1: Values
+    var0: Values
+    recall: Values
+    specificity: Values
+
+
+def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
+    r"""Compute the operating point for two normal classes with one covariance.
+
+    Then :math:`r \sim N(\pm d^2/2, d^2)` with d the Mahalanobis distance of the means, and
+
+    .. math:: \text{recall} = \Phi\left(\frac d2 + \frac{\log\alpha}d\right), \qquad
+              \text{specificity} = \Phi\left(\frac d2 - \frac{\log\alpha}d\right).
+
+    Means and variances of p are integrals of one dimension without a closed form. The trapezoidal
+    rule gives them to machine precision, since the integrand is smooth and decays like the normal
+    density.
+
+    Parameters
+    ----------
+    distance : float
+        The Mahalanobis distance d, positive.
+    alpha : float or array-like
+        Odds of the minority class in the weighted sample, positive; see
+        `crcen.weights.alpha_from_lam`.
+
+    Returns
+    -------
+    OperatingPoint
+        Arrays of the shape of `alpha`.
+
+    Raises
+    ------
+    ValueError
+        If `distance` or a value of `alpha` is not positive and finite.
+
+    Examples
+    --------
+    >>> point = gaussian_point(2.0, alpha=[0.1, 1.0])
+    >>> point.recall.round(3), point.specificity.round(3)
+    (array([0.44 , 0.841]), array([0.984, 0.841]))
+    >>> (point.p0bar / (1 - point.p1bar)).round(9)
+    array([0.1, 1. ])
+    """
+    d, log_alpha = float(_positive("distance", distance)), np.log(_positive("alpha", alpha))
+    z = np.linspace(-d - 10, d + 10, 4001 + 200 * int(d))
+    normal = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+    def moments(mean: float) -> tuple[Values, Values]:
+        p = expit(mean + d * z + log_alpha[..., None])
+        first = np.asarray(trapezoid(p * normal, z))
+        return first, np.asarray(trapezoid((p - first[..., None]) ** 2 * normal, z))
+
+    (p1bar, var1), (p0bar, var0) = moments(d**2 / 2), moments(-(d**2) / 2)
+    recall, specificity = ndtr(d / 2 + log_alpha / d), ndtr(d / 2 - log_alpha / d)
+    return OperatingPoint(p1bar, p0bar, var1, var0, recall, specificity)
+
+
+def sample_point(r1: ArrayLike, r0: ArrayLike, alpha: ArrayLike) -> OperatingPoint:
+    """Compute the operating point from log-likelihood ratios of rows of each class.
+
+    A fitted model gives them: its logits less the log of the alpha it was trained with. One plain
+    fit then predicts every other weight.
+
+    Parameters
+    ----------
+    r1, r0 : array-like of shape (n1,) and (n0,)
+        Log-likelihood ratios of rows of the minority class, and of the majority class.
+    alpha : float or array-like
+        Odds of the minority class in the weighted sample, positive.
+
+    Returns
+    -------
+    OperatingPoint
+        Arrays of the shape of `alpha`.
+
+    Raises
+    ------
+    ValueError
+        If `r1` or `r0` is empty, not a vector, or holds a nan, or a value of `alpha` is not
+        positive and finite.
+
+    Examples
+    --------
+    >>> point = sample_point([2.0, -1.0], [-2.0, 0.0, -1.0], alpha=[0.5, 4.0])
+    >>> point.recall, point.specificity.round(2)
+    (array([0.5, 1. ]), array([1.  , 0.33]))
+    """
+    log_alpha = np.log(_positive("alpha", alpha))
+    o1, o0 = (log_alpha[..., None] + _ratios(name, r) for name, r in (("r1", r1), ("r0", r0)))
+    p1, p0 = expit(o1), expit(o0)
+    return OperatingPoint(
+        p1.mean(axis=-1),
+        p0.mean(axis=-1),
+        p1.var(axis=-1),
+        p0.var(axis=-1),
+        (o1 > 0).mean(axis=-1),
+        (o0 <= 0).mean(axis=-1),
+    )
+
+
+def fresh_ratio_spread(
+    point: OperatingPoint, train: tuple[int, int], fresh: tuple[int, int]
+) -> Values:
+    r"""Predict the relative standard deviation of the left-hand side of Eq. 7 on fresh rows.
+
+    Training makes the ratio exact on its own rows, so the ratio R on fresh rows varies by sampling
+    alone, of both samples:
+
+    .. math:: \left(\frac{\mathrm{SD}(R)}{R}\right)^2 \approx
+              \frac{V_1}{(1-\bar p_1)^2} \left(\frac1{n_1} + \frac1{N_1}\right) +
+              \frac{V_0}{\bar p_0^2} \left(\frac1{n_0} + \frac1{N_0}\right) .
+
+    Parameters
+    ----------
+    point : OperatingPoint
+        Means and variances of p.
+    train, fresh : tuple of int
+        Rows (minority, majority) that a model is trained on, N1 and N0, and evaluated on, n1 and
+        n0.
+
+    Returns
+    -------
+    ndarray
+        SD(R)/R, of the shape of the point's fields.
+
+    Raises
+    ------
+    ValueError
+        If a count is not positive.
+
+    Examples
+    --------
+    >>> point = gaussian_point(2.0, alpha=1.0)
+    >>> fresh_ratio_spread(point, train=(1000, 10000), fresh=(1000, 1000)).round(3)
+    np.float64(0.062)
+    """
+    (N1, N0), (n1, n0) = _positive("train", train), _positive("fresh", fresh)
+    missed = point.var1 / (1 - point.p1bar) ** 2 * (1 / n1 + 1 / N1)
+    false = point.var0 / point.p0bar**2 * (1 / n0 + 1 / N0)
+    return np.sqrt(missed + false)
+
+
+def expense_band(
+    before: ArrayLike, after: ArrayLike, imbalance_ratio: float
+) -> tuple[Values, Values]:
+    r"""Bound the expense of a step in alpha, at threshold 1/2.
+
+    At the boundary :math:`r = -\log\alpha`, so :math:`f_0 = \alpha f_1` there. A gained minority
+    row costs :math:`\alpha\,\mathrm{IR} = \lambda/(1-\lambda)` majority rows, whatever the classes,
+    and a step is made of such rows.
+
+    Parameters
+    ----------
+    before, after : float or array-like
+        The two values of alpha, positive.
+    imbalance_ratio : float
+        IR = N0/N1 of the rows on which the expense is counted, positive.
+
+    Returns
+    -------
+    low, high : ndarray
+        The marginal expenses at the ends of the step; between them lies the expense of the step.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not positive and finite, or `after` is below `before`.
+
+    Examples
+    --------
+    >>> expense_band([0.5, 1], [1, 1.5], imbalance_ratio=10)
+    (array([ 5., 10.]), array([10., 15.]))
+    """
+    low, high = _positive("before", before), _positive("after", after)
+    if (high < low).any():
+        raise ValueError(
+            f"after={after!r} is below before={before!r}: give the smaller alpha first."
+        )
+    ratio = _positive("imbalance_ratio", imbalance_ratio)
+    return low * ratio, high * ratio
+
+
+def _positive(name: str, value: ArrayLike) -> Values:
+    values = np.asarray(value, dtype=float)
+    if not ((values > 0) & np.isfinite(values)).all():
+        raise ValueError(f"{name}={value!r} must be positive and finite.")
+    return values
+
+
+def _ratios(name: str, r: ArrayLike) -> Values:
+    values = np.asarray(r, dtype=float)
+    if values.ndim != 1 or values.size == 0 or np.isnan(values).any():
+        raise ValueError(
+            f"{name} must be a vector of one log-likelihood ratio or more, without nan, got shape "
+            f"{values.shape} with {np.isnan(values).sum()} nan: pass "
+            "clf.decision_function(X) - np.log(alpha) for the rows of one class."
+        )
+    return values

@@ -1,0 +1,223 @@
+"""Tests of crcen.laws, each against a computation that shares no formula with it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+from scipy.stats import norm
+
+from crcen import CRCENClassifier, lam_from_alpha
+from crcen.key_equation import fresh_key_equation
+from crcen.laws import expense_band, fresh_ratio_spread, gaussian_point, sample_point
+
+deterministic = settings(derandomize=True, deadline=None)
+distances = st.floats(0.2, 6)
+alphas = st.floats(0.01, 100)
+
+# Three pairs of densities on the line, of which only the first has one covariance.
+PAIRS = {
+    "one covariance": (norm(1, 1), norm(-1, 1)),
+    "two variances": (norm(0.5, 0.7), norm(0, 1.5)),
+    "no overlap to speak of": (norm(4, 1), norm(-4, 1)),
+}
+
+
+# Proposition 1: Eq. 7 is an identity
+
+
+@deterministic
+@given(distances, alphas)
+def test_equation_7_is_an_identity_for_gaussians(distance, alpha):
+    point = gaussian_point(distance, alpha)
+    assert point.p0bar == pytest.approx(alpha * (1 - point.p1bar), rel=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 7.0])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_equation_7_is_an_identity_for_any_densities(pair, alpha):
+    f1, f0 = PAIRS[pair]
+
+    def p(x):
+        return expit(f1.logpdf(x) - f0.logpdf(x) + np.log(alpha))
+
+    missed = quad(lambda x: f1.pdf(x) * (1 - p(x)), -15, 15, points=[-4, 0, 4], epsabs=0)[0]
+    false = quad(lambda x: f0.pdf(x) * p(x), -15, 15, points=[-4, 0, 4], epsabs=0)[0]
+    assert false == pytest.approx(alpha * missed, rel=1e-6)
+
+
+# Proposition 2: the minimiser is r + log(alpha), so lambda is a shift of the prior
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 7.0])
+def test_the_logit_that_minimises_the_weighted_loss_is_r_plus_log_alpha(alpha):
+    n1, n0, f1, f0 = 1, 10, 0.3, 0.05  # class counts and densities at a point
+    lam = lam_from_alpha(alpha, n0 / n1)
+
+    def loss(o):  # Eq. 1 at this point
+        return -lam * n1 * f1 * np.log(expit(o)) - (1 - lam) * n0 * f0 * np.log(expit(-o))
+
+    best = minimize_scalar(loss, bounds=(-20, 20), method="bounded", options={"xatol": 1e-9}).x
+    assert best == pytest.approx(np.log(f1 / f0) + np.log(alpha), abs=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 7.0])
+@pytest.mark.parametrize("distance", [0.5, 2.0, 5.0, 12.0])
+def test_gaussian_point_is_what_adaptive_quadrature_finds(distance, alpha):
+    point = gaussian_point(distance, alpha)
+    for k, (mean, variance) in enumerate([(point.p0bar, point.var0), (point.p1bar, point.var1)]):
+        r = norm((k - 0.5) * distance**2, distance)
+        step = -np.log(alpha)
+
+        def moment(g, r=r, step=step):
+            low, high = r.mean() - 14 * r.std(), r.mean() + 14 * r.std()
+            points = [step, r.mean()]
+            return quad(lambda x: r.pdf(x) * g(expit(x - step)), low, high, points=points)[0]
+
+        first = moment(lambda p: p)
+        assert mean == pytest.approx(first, rel=1e-6, abs=1e-8)
+        assert variance == pytest.approx(
+            moment(lambda p, m=first: (p - m) ** 2), rel=1e-6, abs=1e-8
+        )
+
+
+# Rows of two normal classes in the plane, decided by their densities.
+def test_gaussian_point_is_what_rows_of_the_two_classes_do():
+    rng = np.random.default_rng(0)
+    n, alpha = 200_000, 0.3
+    covariance, shift = np.array([[2.0, 0.6], [0.6, 1.0]]), np.array([1.5, -0.5])
+    distance = np.sqrt(shift @ np.linalg.solve(covariance, shift))
+    draws = {k: rng.multivariate_normal(k * shift, covariance, n) for k in (1, 0)}
+
+    def log_density(x, mean):
+        return -0.5 * ((x - mean) @ np.linalg.inv(covariance) * (x - mean)).sum(axis=1)
+
+    r1, r0 = (log_density(x, shift) - log_density(x, 0 * shift) for x in draws.values())
+    exact, drawn = gaussian_point(distance, alpha), sample_point(r1, r0, alpha)
+    for name in exact._fields:
+        assert getattr(drawn, name) == pytest.approx(getattr(exact, name), abs=4 * 0.5 / n**0.5)
+
+
+def test_sample_point_counts_rows():
+    r1, r0 = np.array([2.0, -1.0, 0.5]), np.array([-3.0, 0.2])
+    point = sample_point(r1, r0, [0.5, 1.0])
+    for i, alpha in enumerate([0.5, 1.0]):
+        p1, p0 = (alpha * np.exp(r) / (1 + alpha * np.exp(r)) for r in (r1, r0))
+        expected = p1.mean(), p0.mean(), p1.var(), p0.var(), (p1 > 0.5).mean(), (p0 <= 0.5).mean()
+        np.testing.assert_allclose([field[i] for field in point], expected, rtol=1e-12)
+
+
+# Proposition 3: the spread of Table 1
+
+
+def test_spread_is_that_of_trained_models_on_fresh_rows():
+    rng = np.random.default_rng(0)
+    train, fresh, alpha, runs, distance = (300, 1500), (200, 400), 0.5, 400, 1.5
+
+    def draw(n1, n0):
+        y = np.repeat([1, 0], [n1, n0])
+        return (distance * y + rng.normal(size=y.size))[:, None], y
+
+    lam, ir = lam_from_alpha(alpha, train[1] / train[0]), train[1] / train[0]
+    ratios = []
+    for _ in range(runs):
+        clf = CRCENClassifier((), lam=lam, l2=0.0, random_state=0).fit(*draw(*train))
+        X, y = draw(*fresh)
+        ratios.append(fresh_key_equation(y, clf.predict_proba(X)[:, 1], lam, ir).lhs)
+    predicted = fresh_ratio_spread(gaussian_point(distance, alpha), train, fresh)
+    # The standard error of a standard deviation is 1 / sqrt(2 runs) of it.
+    assert np.std(ratios) / np.mean(ratios) == pytest.approx(predicted, rel=3.5 / (2 * runs) ** 0.5)
+
+
+# Each of its four terms is the variance of a mean, relative to that mean.
+@pytest.mark.parametrize("few", range(4))
+def test_spread_comes_from_the_smallest_sample(few):
+    point = gaussian_point(1.5, 0.5)
+    rows = [10**9] * 4
+    rows[few] = 50
+    spread = fresh_ratio_spread(point, (rows[0], rows[1]), (rows[2], rows[3]))
+    rng = np.random.default_rng(few)
+    r = rng.normal(1.5**2 / 2 * (1 if few % 2 == 0 else -1), 1.5, (20_000, 50))
+    p = expit(r + np.log(0.5))
+    means = (1 - p if few % 2 == 0 else p).mean(axis=1)
+    assert spread == pytest.approx(means.std() / means.mean(), rel=0.03)
+
+
+# Proposition 4: the expense law
+
+
+@deterministic
+@given(distances, alphas, st.floats(1, 50))
+def test_marginal_expense_is_alpha_ir(distance, alpha, ratio):
+    step = 1e-4
+    a = alpha * np.array([1 - step, 1 + step])
+    point = gaussian_point(distance, a)
+    gained, added = np.diff(point.recall)[0], -np.diff(point.specificity)[0]
+    if gained > 1e-9:  # else rounding decides
+        low, high = expense_band(alpha, alpha, ratio)
+        assert low == high == pytest.approx(ratio * added / gained, rel=1e-3)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0.5), (0.5, 1), (1, 1.5), (1, 20)])
+@pytest.mark.parametrize("pair", ["one covariance", "two variances"])
+def test_expense_of_a_step_lies_in_its_band(pair, before, after):
+    f1, f0 = PAIRS[pair]
+    x = np.linspace(-15, 15, 200_001)
+    r = f1.logpdf(x) - f0.logpdf(x)
+    between = (r > -np.log(after)) & (r <= -np.log(before))
+    added, gained = (10 * f0.pdf(x)[between].sum(), f1.pdf(x)[between].sum())
+    low, high = expense_band(before, after, 10)
+    assert low < added / gained < high
+
+
+def test_the_papers_example_on_abalone_lies_in_its_band():
+    low, high = expense_band(0.5, 1, 3786 / 391)  # majority and minority rows of Table 2
+    assert low < (263 - 158) / (32 - 13) < high
+
+
+# Errors
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("distance", lambda v: gaussian_point(v, 1)),
+        ("alpha", lambda v: gaussian_point(1, v)),
+        ("alpha", lambda v: sample_point([0], [0], v)),
+        ("before", lambda v: expense_band(v, 1, 10)),
+        ("after", lambda v: expense_band(1, v, 10)),
+        ("imbalance_ratio", lambda v: expense_band(1, 2, v)),
+    ],
+)
+def test_what_must_be_positive_and_finite(name, function, value):
+    with pytest.raises(ValueError, match=f"^{name}={value!r} must be positive and finite"):
+        function(value)
+
+
+def test_counts_must_be_positive():
+    point = gaussian_point(1, 1)
+    with pytest.raises(ValueError, match=r"^fresh=\(0, 5\) must be positive"):
+        fresh_ratio_spread(point, (5, 5), (0, 5))
+    with pytest.raises(ValueError, match=r"^train=\(5, -1\) must be positive"):
+        fresh_ratio_spread(point, (5, -1), (5, 5))
+
+
+def test_a_step_goes_up():
+    with pytest.raises(ValueError, match=r"^after=0.5 is below before=1: give the smaller"):
+        expense_band(1, 0.5, 10)
+
+
+@pytest.mark.parametrize(
+    ("r1", "r0", "text"),
+    [
+        ([], [0], r"^r1 must be .* shape \(0,\) with 0 nan"),
+        ([0], [[0]], r"^r0 must be .* shape \(1, 1\) with 0 nan"),
+        ([0, float("nan")], [0], r"^r1 must be .* shape \(2,\) with 1 nan: .*decision_function"),
+    ],
+)
+def test_ratios_must_be_vectors_of_numbers(r1, r0, text):
+    with pytest.raises(ValueError, match=text):
+        sample_point(r1, r0, 1)
