@@ -8,6 +8,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
 
 from crcen import CRCENClassifier, lam_from_alpha
 from crcen.key_equation import fresh_key_equation
@@ -175,6 +176,28 @@ def test_expense_of_a_step_lies_in_its_band(pair, before, after):
 def test_the_papers_example_on_abalone_lies_in_its_band():
     low, high = expense_band(0.5, 1, 3786 / 391)  # majority and minority rows of Table 2
     assert low < (263 - 158) / (32 - 13) < high
+
+
+# Proposition 5: the distance to the band is the calibration error at the boundary
+
+
+# Logits of the wrong offset and scale, as of an overconfident model: their calibration line is
+# fitted to weighted rows, the expense of a small shift comes from the two normal distributions.
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1.0), (-1.0, 2.0), (0.8, 0.5)])
+def test_marginal_expense_off_the_band_is_the_calibration_error(offset, scale):
+    rng = np.random.default_rng(0)
+    distance, alpha, ratio, n = 1.5, 0.7, 8.0, 200_000
+    classes = {k: norm((k - 0.5) * distance**2, distance) for k in (1, 0)}
+    y = np.repeat([1, 0], n)
+    r = np.concatenate([classes[k].rvs(n, random_state=rng) for k in (1, 0)])
+    o = offset + scale * (r + np.log(alpha))
+    weight = np.where(y == 1, alpha, 1.0)
+    c = LogisticRegression(C=np.inf).fit(o[:, None], y, sample_weight=weight).intercept_[0]
+
+    ends = -np.log(alpha) + (np.array([-0.001, 0.001]) - offset) / scale  # o = -0.001 and 0.001
+    added, gained = (np.diff(classes[k].cdf(ends))[0] for k in (0, 1))
+    at_boundary, _ = expense_band(alpha, alpha, ratio)
+    assert ratio * added / gained == pytest.approx(at_boundary * np.exp(-c), rel=0.05)
 
 
 # Errors
