@@ -390,7 +390,7 @@ def test_the_command_fills_a_store_and_then_finds_nothing_to_do(tmp_path, capsys
     assert run("--results", str(tmp_path)) == 0
     assert len(Store(tmp_path).table()) == 2 * 20  # scores, splits
     first = capsys.readouterr().out.splitlines()
-    assert first[-1] == f"8 of 8 cells are in {tmp_path}"
+    assert first[-1] == f"40 of 40 cells are in {tmp_path}"
     assert run("--results", str(tmp_path)) == 0
     assert capsys.readouterr().out.splitlines() == first[-1:]
 
