@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 from contenders import contenders
-from measure import machine, write
+from measure import machine
 from parts import PARTS, QUICK, Settings
+
+from crcen.results import write_whole
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -47,13 +49,13 @@ def main() -> None:
         tables: dict[str, pd.DataFrame] = {}
         for tables in PARTS[part](settings, options.contenders):
             for name, table in tables.items():
-                write(out / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+                write_whole(out / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
         for name in tables.keys() - {"fits"}:
             print(f"\n{tables[name].to_string(index=False, float_format='{:.4g}'.format)}\n")
         # By part, because the tables in a folder may come from several runs.
         known = json.loads(record.read_text()) if (record := out / "machine.json").exists() else {}
         facts = machine() | {"arguments": sys.argv[1:], "settings": asdict(settings)}
-        write(record, json.dumps(known | {part: facts}, indent=1) + "\n")
+        write_whole(record, json.dumps(known | {part: facts}, indent=1) + "\n")
     print(f"{out}: done in {time.perf_counter() - start:.0f} s")
 
 

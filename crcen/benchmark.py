@@ -151,14 +151,15 @@ def fill(
         store.write(search.key, found | search._asdict())
         progress(search.key, 1, work.cost(search), found)
 
+    searched = {search: store.read(search.key) for search in {*search_of.values()}}
     askers: dict[_Fit, list[Cell]] = defaultdict(list)
     for cell in missing:
         train, _ = rows[cell.dataset][cell.split]
         params = weight(cell.alpha, data[cell.dataset].target[train])
         if cell in search_of:
-            found = store.read(search_of[cell].key)
+            found = searched[search_of[cell]]
             if found["failed"]:
-                found |= {"failed": f"in tuning, {found['failed']}", "seconds": 0.0}
+                found = found | {"failed": f"in tuning, {found['failed']}", "seconds": 0.0}
                 store.write(cell.key, found | cell._asdict() | work.origin(cell))
                 progress(cell.key, 1, work.cost(cell), found)
                 continue
@@ -166,7 +167,7 @@ def fill(
         askers[_Fit(cell.dataset, cell.method, cell.split, json.dumps(params))].append(cell)
     for fit, found in work.run(askers):
         for cell in askers[fit]:
-            grid = store.read(search_of[cell].key)["search"] if cell in search_of else []
+            grid = searched[search_of[cell]]["search"] if cell in search_of else []
             store.write(cell.key, found | cell._asdict() | _converged(found, grid))
         n = len(askers[fit])
         progress(askers[fit][0].key, n, n * work.cost(fit), found)

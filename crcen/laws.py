@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import trapezoid
 from scipy.special import expit, ndtr
 
+from crcen.weights import check_positive
+
 Values = NDArray[np.float64]
 
 
@@ -80,7 +82,10 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
     >>> (point.p0bar / (1 - point.p1bar)).round(9)
     array([0.1, 1. ])
     """
-    d, log_alpha = float(_positive("distance", distance)), np.log(_positive("alpha", alpha))
+    d, log_alpha = (
+        float(check_positive("distance", distance)),
+        np.log(check_positive("alpha", alpha)),
+    )
     z = np.linspace(-d - 10, d + 10, 4001 + 200 * int(d))
     normal = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
@@ -124,7 +129,7 @@ def sample_point(r1: ArrayLike, r0: ArrayLike, alpha: ArrayLike) -> OperatingPoi
     >>> point.recall, point.specificity.round(2)
     (array([0.5, 1. ]), array([1.  , 0.33]))
     """
-    log_alpha = np.log(_positive("alpha", alpha))
+    log_alpha = np.log(check_positive("alpha", alpha))
     o1, o0 = (log_alpha[..., None] + _ratios(name, r) for name, r in (("r1", r1), ("r0", r0)))
     p1, p0 = expit(o1), expit(o0)
     return OperatingPoint(
@@ -173,7 +178,7 @@ def fresh_ratio_spread(
     >>> fresh_ratio_spread(point, train=(1000, 10000), fresh=(1000, 1000)).round(3)
     np.float64(0.062)
     """
-    (N1, N0), (n1, n0) = _positive("train", train), _positive("fresh", fresh)
+    (N1, N0), (n1, n0) = check_positive("train", train), check_positive("fresh", fresh)
     missed = point.var1 / (1 - point.p1bar) ** 2 * (1 / n1 + 1 / N1)
     false = point.var0 / point.p0bar**2 * (1 / n0 + 1 / N0)
     return np.sqrt(missed + false)
@@ -210,20 +215,13 @@ def expense_band(
     >>> expense_band([0.5, 1], [1, 1.5], imbalance_ratio=10)
     (array([ 5., 10.]), array([10., 15.]))
     """
-    low, high = _positive("before", before), _positive("after", after)
+    low, high = check_positive("before", before), check_positive("after", after)
     if (high < low).any():
         raise ValueError(
             f"after={after!r} is below before={before!r}: give the smaller alpha first."
         )
-    ratio = _positive("imbalance_ratio", imbalance_ratio)
+    ratio = check_positive("imbalance_ratio", imbalance_ratio)
     return low * ratio, high * ratio
-
-
-def _positive(name: str, value: ArrayLike) -> Values:
-    values = np.asarray(value, dtype=float)
-    if not ((values > 0) & np.isfinite(values)).all():
-        raise ValueError(f"{name}={value!r} must be positive and finite.")
-    return values
 
 
 def _ratios(name: str, r: ArrayLike) -> Values:

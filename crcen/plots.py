@@ -7,6 +7,7 @@ with a value for light and one for dark, so that one file serves both.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -92,6 +93,33 @@ def show(figure: Figure) -> ThemedSVG:
     css = f"svg{{{light}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}"
     head, body = svg.split(">", 1)
     return ThemedSVG(f"{head}><style>{css}</style>{body}")
+
+
+def panels(
+    names: Sequence[str], *, height: float, sharey: bool = False
+) -> tuple[Figure, dict[str, Any]]:
+    """Open a figure with a panel for each name, three in a line; the rest of the grid stays empty.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What the panels are for.
+    height : float
+        Height of a line of panels, in inches; 0.4 are added for the labels around them.
+    sharey : bool
+        Whether the panels share the vertical scale.
+
+    Returns
+    -------
+    figure, axes
+        The figure, and its axes by name.
+    """
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    figure, grid = canvas(lines, columns, height=0.4 + height * lines, sharey=sharey)
+    for ax in grid.ravel()[len(names) :]:
+        ax.set_axis_off()
+    return figure, dict(zip(names, grid.ravel(), strict=False))
 
 
 def canvas(

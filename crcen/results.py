@@ -79,7 +79,8 @@ class Store:
                     "Name the folder of one, or fill it with `python -m crcen --results FOLDER`."
                 )
             machine = {"platform": platform.platform(), "cores": os.cpu_count()}
-            _write(manifest, {"settings": settings, "machine": machine, "versions": versions()})
+            found = {"settings": settings, "machine": machine, "versions": versions()}
+            write_whole(manifest, _text(found))
         self.manifest = _read(manifest)
         if settings is not None:
             self._compare(settings)
@@ -94,7 +95,7 @@ class Store:
 
     def write(self, key: str, result: Mapping[str, Any]) -> None:
         """Write one result, whole or not at all. What is no finite number becomes null."""
-        _write(self._path(key), result)
+        write_whole(self._path(key), _text(result))
 
     def table(self) -> pd.DataFrame:
         """Gather the cells, a row each, sorted by key.
@@ -177,12 +178,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write(path: Path, result: Mapping[str, Any]) -> None:
-    text = _text(result)
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, in a folder that is made if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{uuid4().hex}")  # not *.json: nobody reads it
     try:
-        scratch.write_text(text)
+        scratch.write_text(text, encoding="utf-8")
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -190,7 +191,7 @@ def _write(path: Path, result: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(found, dict):

@@ -147,9 +147,9 @@ def _minimize(
     in_single = single is not None
     evaluate, rounding = (single, SINGLE_ROUNDING) if single else (objective, DOUBLE_ROUNDING)
     here, memory = _Point(start, *evaluate(start)), _Memory(start.size)
-    n_iter, next_hessian = 0, 0
+    n_iter, next_hessian, stalled = 0, 0, False
     while True:
-        if in_single and not max(tol, SINGLE_UNTIL) < here.norm < np.inf:
+        if in_single and (stalled or not max(tol, SINGLE_UNTIL) < here.norm < np.inf):
             in_single, evaluate, rounding = False, objective, DOUBLE_ROUNDING
             here = _Point(here.theta, *objective(here.theta))
         if not tol < here.norm < np.inf or n_iter == max_iter:
@@ -160,15 +160,13 @@ def _minimize(
                 memory = _Memory(start.size, _inverse(curvature))
             next_hessian = n_iter + HESSIAN_EVERY
         there = _line_search(evaluate, here, memory.direction(here.gradient), rounding)
+        stalled = there is None
         if there:
             memory.add(there.theta - here.theta, there.gradient - here.gradient)
             here, n_iter = there, n_iter + 1
-        elif in_single:
-            in_single, evaluate, rounding = False, objective, DOUBLE_ROUNDING
-            here = _Point(here.theta, *objective(here.theta))
-        elif memory.blank:  # not even along the gradient
+        elif not in_single and memory.blank:  # not even along the gradient
             break
-        else:
+        elif not in_single:
             memory = _Memory(start.size)
     return Solution(here.theta, here.value, here.norm, n_iter, here.norm <= tol)
 

@@ -110,7 +110,9 @@ def lam_from_alpha(alpha: float, imbalance_ratio: float) -> float:
     >>> lam_from_alpha(1, 4)
     0.8
     """
-    weighted = _check_positive("alpha", alpha) * _check_positive("imbalance_ratio", imbalance_ratio)
+    check_positive("alpha", alpha)
+    check_positive("imbalance_ratio", imbalance_ratio)
+    weighted = alpha * imbalance_ratio
     return check_lam(weighted / (weighted + 1))
 
 
@@ -143,7 +145,8 @@ def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
     0.25
     """
     lam = check_lam(lam)
-    return lam / ((1 - lam) * _check_positive("imbalance_ratio", imbalance_ratio))
+    check_positive("imbalance_ratio", imbalance_ratio)
+    return lam / ((1 - lam) * imbalance_ratio)
 
 
 def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
@@ -217,7 +220,9 @@ def check_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64
     return s
 
 
-def _check_positive(name: str, value: float) -> float:
-    if not (value > 0 and np.isfinite(value)):
+def check_positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return numbers as a float array, or say that they are not all positive and finite."""
+    values = np.asarray(value, dtype=float)
+    if not ((values > 0) & np.isfinite(values)).all():
         raise ValueError(f"{name}={value!r} must be positive and finite.")
-    return value
+    return values

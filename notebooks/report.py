@@ -10,17 +10,22 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import yaml
 from IPython.display import HTML, display
+from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from crcen.datasets import DatasetUnavailable, load_dataset
+from crcen.expense import Confusion
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 CLAIMS: dict[str, dict[str, str]] = yaml.safe_load((HERE / "claims.yml").read_text())
 LAWS = [number for number in CLAIMS if number.startswith("L")]  # our own, beyond the paper
+
+COUNTS = list(Confusion._fields)
 
 Verdict = Literal["reproduced", "partly", "not", "examined"]
 VERDICTS = {
@@ -60,6 +65,17 @@ def table(
     styler.cell_ids, styler.uuid_len = False, 0
     html = styler.set_uuid("").set_table_attributes('class="report"').to_html()
     return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
+
+
+def number(value: float) -> str:
+    """Write a number that may be infinite with two decimals."""
+    return "∞" if math.isinf(value) else f"{value:.2f}"
+
+
+def confusions(record: pd.DataFrame, dataset: str, alphas: Iterable[str]) -> NDArray[np.int64]:
+    """Read the counts of a set's cells, shape (splits, alphas, 4), in the order of `COUNTS`."""
+    cells = record[record["dataset"] == dataset].set_index(["alpha", "split"]).sort_index()
+    return np.stack([cells.loc[alpha, COUNTS].to_numpy(int) for alpha in alphas], axis=1)
 
 
 def download(frame: pd.DataFrame, name: str, text: str) -> HTML:

@@ -10,7 +10,7 @@ import parts
 import pytest
 import torch
 from contenders import OURS, REFERENCE, judge
-from measure import fresh, write
+from measure import fresh
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -18,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from crcen import CRCENClassifier
 from crcen.losses import CROSS_ENTROPY
 from crcen.network import Network, Objective
+from crcen.results import write_whole as write
 
 HIDDEN, L2 = (3,), 0.02
 

@@ -4,6 +4,7 @@ import ast
 import inspect
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -316,12 +317,15 @@ HARD = {
 
 
 @both
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
 @pytest.mark.parametrize("case", HARD)
 def test_hard_data_ends_with_numbers_and_an_honest_report(classifier, case, hidden):
     X, y = HARD[case]
-    fitted = classifier(hidden, l2=0.0, max_iter=300, random_state=0).fit(X, y)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        fitted = classifier(hidden, l2=0.0, max_iter=300, random_state=0).fit(X, y)
+    short = [ConvergenceWarning] if fitted.grad_norm_ > fitted.tol else []
+    assert [warning.category for warning in warned] == short
     assert fitted.n_iter_ <= 300
     assert all(np.isfinite(a).all() for a in fitted.coefs_ + fitted.intercepts_)
     weight = np.where(y, fitted.lam_, 1 - fitted.lam_)

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import pytest
 
-from crcen.plots import COLOURS, INK, MAJORITY, canvas, show
+from crcen.plots import COLOURS, INK, MAJORITY, canvas, panels, show
 
 
 @pytest.fixture
@@ -62,3 +62,12 @@ def test_the_same_figure_gives_the_same_svg():
         return show(figure).svg
 
     assert draw() == draw()
+
+
+@pytest.mark.parametrize(("names", "shown"), [("a", 1), ("abc", 3), ("abcd", 4)])
+def test_every_name_has_a_panel_and_the_rest_stays_empty(names, shown):
+    figure, axes = panels(list(names), height=2.0)
+    assert list(axes) == list(names)
+    assert [ax.axison for ax in figure.axes].count(True) == shown
+    assert len(set(map(id, axes.values()))) == shown
+    plt.close(figure)

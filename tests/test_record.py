@@ -54,6 +54,16 @@ def test_counts_and_scores_of_the_record_agree(table):
     assert ((recall * specificity) ** 0.5 - done["gmean"]).abs().max() < 1e-12
 
 
+def parameters(cell):
+    """The parameters of the pipeline that a cell was made with."""
+    if not METHODS[cell["method"]].grid:
+        return {}
+    return {
+        "classifier__hidden_layer_sizes": cell["hidden_layer_sizes"],
+        "classifier__l2": cell["l2"],
+    }
+
+
 # The networks' path to a minimum depends on the last digit of a matrix product, so that another
 # processor may decide a few rows otherwise; the forest has no such digit.
 @pytest.mark.parametrize(
@@ -69,12 +79,7 @@ def test_a_sample_of_cells_comes_out_again(table, name, method, tolerance, split
     query = "protocol == 'paper' and score == 'gmean' and dataset == @name and method == @method"
     cell = table.query(query).set_index("split").loc[split]
     assert cell["sha256"] == data.sha256
-    params = {}
-    if METHODS[method].grid:
-        params = {
-            "classifier__hidden_layer_sizes": cell["hidden_layer_sizes"],
-            "classifier__l2": cell["l2"],
-        }
+    params = parameters(cell)
     train, test = list(splits(data.target, 20, seed=0))[split]
     seed = int(cell["seed"])
     now = evaluate(METHODS[method], data.data, data.target, train, test, params, seed=seed)
@@ -88,10 +93,7 @@ def test_a_sample_of_figure_1_comes_out_again(table):
     train, test = next(splits(data.target, 20, seed=0))
     rows = table.query("protocol == 'lambda' and dataset == @name and split == 0")
     for cell in rows.to_dict("records"):
-        params = {
-            "classifier__hidden_layer_sizes": cell["hidden_layer_sizes"],
-            "classifier__l2": cell["l2"],
-        } | weight(cell["alpha"], data.target[train])
+        params = parameters(cell) | weight(cell["alpha"], data.target[train])
         now = evaluate(METHODS["CRCEN"], data.data, data.target, train, test, params, seed=0)
         assert now["fn"] == pytest.approx(cell["fn"], abs=3)
         assert now["fp"] == pytest.approx(cell["fp"], rel=0.1)

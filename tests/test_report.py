@@ -66,3 +66,18 @@ def test_a_law_holds_or_fails_where_a_claim_is_reproduced_or_not():
     words = [BeautifulSoup(report.badge(v, law=True), "html.parser").text for v in report.VERDICTS]
     assert words == ["holds", "partly", "fails", "examined"]
     assert BeautifulSoup(report.badge("not"), "html.parser").text == "not reproduced"
+
+
+def test_counts_are_read_by_split_and_alpha_in_the_order_asked_for():
+    keys = [("a", "1", 1), ("a", "0.5", 0), ("b", "1", 0), ("a", "0.5", 1), ("a", "1", 0)]
+    record = pd.DataFrame(keys, columns=["dataset", "alpha", "split"])
+    for column, offset in zip(report.COUNTS, (0, 10, 20, 30), strict=True):
+        record[column] = [float(offset + k) for k in range(5)]
+    found = report.confusions(record, "a", ["1", "0.5"])
+    assert found[:, :, 0].tolist() == [[4, 1], [0, 3]]
+    assert found[0, 0].tolist() == [4, 14, 24, 34]
+
+
+@pytest.mark.parametrize(("value", "text"), [(5.531, "5.53"), (float("inf"), "∞")])
+def test_a_number_may_be_infinite(value, text):
+    assert report.number(value) == text

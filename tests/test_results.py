@@ -50,7 +50,7 @@ def test_an_interrupted_write_leaves_what_was_there(store, failing, monkeypatch)
     store.write("a/b", {"x": 1})
     before = files(store)
 
-    def interrupted(path, *_):
+    def interrupted(path, *_, **__):
         if failing == "write_text":
             path.write_bytes(b'{"x"')  # half of it
         raise KeyboardInterrupt
