@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR, Loss
 from crcen.network import ACTIVATIONS, Network, Objective, as_tensor
 from crcen.solver import minimize
-from crcen.weights import check_lam, imbalance_ratio, lam_from_alpha
+from crcen.weights import check_lam, check_weights, imbalance_ratio, lam_from_alpha
 
 
 class _WeightedMLP(ClassifierMixin, BaseEstimator):
@@ -84,12 +84,7 @@ class _WeightedMLP(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         rows, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
-        s = _check_sample_weight(sample_weight, rows, dtype=np.float64)
-        if s.min() < 0:
-            raise ValueError(
-                f"sample_weight has the negative value {s.min():g} in row {s.argmin()}: "
-                "give weights of zero or more."
-            )
+        s = check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64), len(rows))
         self.classes_, y01 = np.unique(labels, return_inverse=True)
         self._check_classes(labels, s)
 

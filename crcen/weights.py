@@ -212,10 +212,12 @@ def check_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64
     if sample_weight is None:
         return np.ones(n)
     s = np.asarray(sample_weight, dtype=float)
-    if s.shape != (n,) or not (np.isfinite(s) & (s >= 0)).all():
+    if s.shape != (n,):
+        raise ValueError(f"sample_weight has shape {s.shape}: give a weight for each of {n} rows.")
+    if not (good := np.isfinite(s) & (s >= 0)).all():
         raise ValueError(
-            f"sample_weight must hold one finite weight of zero or more for each of the {n} rows, "
-            f"got shape {s.shape} with values from {s.min()} to {s.max()}."
+            f"sample_weight has the value {s[~good][0]:g} in row {good.argmin()}: "
+            "give finite weights of zero or more."
         )
     return s
 

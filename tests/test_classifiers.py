@@ -431,7 +431,7 @@ def test_a_negative_sample_weight(classifier):
     s = np.ones(len(Y))
     s[7] = -0.5
     with pytest.raises(
-        ValueError, match=r"sample_weight .*-0\.5 in row 7: give weights of zero or"
+        ValueError, match=r"sample_weight .*-0\.5 in row 7: give finite weights of zero or"
     ):
         classifier().fit(X, Y, s)
 
