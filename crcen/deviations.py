@@ -202,10 +202,8 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     constant = np.full(y.size, float(check_positive("bias_scale", bias_scale)))
     Z = np.column_stack([np.asarray(X, dtype=float), constant]) * (2 * y - 1)[:, None]
     dual, _ = nnls(np.vstack([Z.T, np.ones(y.size)]), np.r_[np.zeros(Z.shape[1]), 1.0])
-    theta = Z.T @ dual
-    margin = (Z @ theta).min()
-    # The slack of the dual, 1 - sum(dual) = 1 / (1 + |theta|^2) at unit margin, is the margin here.
-    if not margin > 0 or abs(margin - (1 - dual.sum())) > 1e-6 * margin:
+    margin = (Z @ (Z.T @ dual)).min()
+    if margin <= 1e-12 * (Z**2).sum(axis=1).max():  # no more than rounding
         raise ValueError(
             "no hyperplane separates the two classes, so the minimum is finite and the key "
             "equation holds there: add columns, or use crcen.key_equation."
