@@ -1,0 +1,314 @@
+r"""Where the key equation bends: mini-batches, separable data, other losses.
+
+Write A for the sum of 1 - p over the minority, B for the sum of p over the majority and g for the
+derivative of Eq. 1 by the output bias. The quotient of the two sides of Eq. 6 is
+
+.. math:: \rho = \frac{\lambda A}{(1-\lambda) B} = 1 - \frac{g}{(1-\lambda) B} ,
+
+so that it is 1 where g is 0, and every deviation is a gradient that something else holds in
+balance. The functions here say which value to expect instead.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_discrete_lyapunov
+from scipy.optimize import nnls
+from scipy.stats import binom
+from torch import Tensor
+
+from crcen.key_equation import KeyEquation
+from crcen.losses import Loss
+from crcen.weights import check_binary, check_lam, check_positive, lam_from_alpha
+
+Values = NDArray[np.float64]
+
+
+def effective_lam(
+    lam: float,
+    imbalance_ratio: float,
+    *,
+    batch_odds: float | None = None,
+    batch_size: int | None = None,
+) -> float:
+    r"""Compute the weight that training on mini-batches amounts to.
+
+    Let a row of a batch be of the minority with the odds :math:`\omega`, and uniform within its
+    class. If the loss is summed over a batch, or divided by a constant, the key equation holds
+    with
+
+    .. math:: \frac{\lambda_e}{1-\lambda_e} = \frac{\lambda}{1-\lambda}\,\omega\,\mathrm{IR} .
+
+    If it is divided by the batch's own sum of weights c, as PyTorch's weighted mean does, a
+    minority row raises the divisor of its own batch, and the odds are further multiplied by
+    :math:`E[1/c \mid \text{a minority row is in}] / E[1/c \mid \text{a majority row is in}]`.
+
+    Parameters
+    ----------
+    lam : float
+        Weight of the minority class in the loss, in (0, 1).
+    imbalance_ratio : float
+        IR = N0/N1 of the training data, positive.
+    batch_odds : float, optional
+        Odds of the minority in a batch; 1/IR, rows drawn alike, by default, 1 for balanced
+        batches.
+    batch_size : int, optional
+        Rows of a batch whose loss is divided by its own sum of weights. None for a constant
+        divisor.
+
+    Returns
+    -------
+    float
+        The effective weight, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), a ratio is not positive, or `batch_size` is below 1.
+
+    Examples
+    --------
+    Balanced batches and balancing weights count twice:
+
+    >>> round(effective_lam(10 / 11, 10, batch_odds=1), 4), round(100 / 101, 4)
+    (0.9901, 0.9901)
+    >>> round(effective_lam(10 / 11, 10, batch_size=32), 4)
+    0.8947
+    """
+    lam, ratio = check_lam(lam), float(check_positive("imbalance_ratio", imbalance_ratio))
+    odds = 1 / ratio if batch_odds is None else float(check_positive("batch_odds", batch_odds))
+    alpha = lam / (1 - lam) * odds
+    if batch_size is not None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r} must be an integer of 1 or more.")
+        k = np.arange(batch_size)  # minority rows among the others of the batch
+        chance = binom.pmf(k, batch_size - 1, odds / (1 + odds))
+        others = lam * k + (1 - lam) * (batch_size - 1 - k)
+        alpha *= float(chance @ (1 / (others + lam)) / (chance @ (1 / (others + 1 - lam))))
+    return lam_from_alpha(alpha, ratio)
+
+
+def sgd_spread(
+    X: ArrayLike, y: ArrayLike, p: ArrayLike, lam: float, step: float, batch_size: int
+) -> float:
+    r"""Predict the standard deviation of the residual at an iterate of SGD with constant step.
+
+    For logistic regression near its minimum, with rows drawn at random, a batch's gradient is
+    :math:`H\delta + \xi` with H the Hessian, :math:`\delta` the distance to the minimum and
+    :math:`\xi` the noise of the batch, of covariance S. The iterates settle at the covariance C of
+
+    .. math:: C = (I - \eta H)\, C\, (I - \eta H) + \eta^2 S ,
+
+    and the residual is the bias entry of :math:`-H\delta`, divided by
+    :math:`(1-\lambda)B`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Rows.
+    y : array-like of shape (n,)
+        Labels, 1 for the minority class and 0 for the majority class.
+    p : array-like of shape (n,)
+        Probabilities of class 1 at the minimum.
+    lam : float
+        Weight of the minority class, in (0, 1).
+    step : float
+        Step of the descent on the weighted mean loss, positive.
+    batch_size : int
+        Rows of a batch.
+
+    Returns
+    -------
+    float
+        The standard deviation of the residual on all rows.
+
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), `y` is not of zeros and ones, or `step` is not positive or so
+        large that the iterates diverge.
+
+    Examples
+    --------
+    For a bias alone it is :math:`s \sqrt{\eta h / (2 - \eta h)}` over the mean of the majority's p,
+    with h the curvature and s the deviation of a batch's gradient, both 1/4 here:
+
+    >>> round(sgd_spread([[], []], [0, 1], [0.5, 0.5], 0.5, step=0.1, batch_size=4), 4)
+    0.1125
+    >>> round(np.sqrt(0.1 / 4 / (2 - 0.1 / 4)), 4)
+    np.float64(0.1125)
+    """
+    y, p, lam = check_binary(y), np.asarray(p, dtype=float), check_lam(lam)
+    eta = float(check_positive("step", step))
+    rows = np.column_stack([np.asarray(X, dtype=float), np.ones(y.size)])
+    weight = np.where(y == 1, lam, 1 - lam)
+    weight = weight / weight.mean()
+    H = (weight * p * (1 - p) * rows.T) @ rows / y.size
+    S = np.atleast_2d(np.cov(weight * (p - y) * rows.T, bias=True)) / batch_size
+    contraction = np.eye(len(H)) - eta * H
+    if np.abs(np.linalg.eigvalsh(contraction)).max() >= 1:
+        raise ValueError(
+            f"step={step!r} makes the iterates diverge: go below "
+            f"{2 / np.linalg.eigvalsh(H).max():.2g}, and drop columns without effect."
+        )
+    C = solve_discrete_lyapunov(contraction, eta**2 * S)
+    return float(np.sqrt((H @ C @ H)[-1, -1]) / np.mean(weight * (1 - y) * p))
+
+
+def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> float:
+    r"""Compute the limit of the quotient in gradient descent without penalty on separable data.
+
+    For a linear model the direction converges to the hard-margin support vector machine in which
+    the bias is the weight of a constant feature, and
+
+    .. math:: \rho \to \frac{\sum_{i \in S_1} a_i}{\sum_{j \in S_0} a_j}
+
+    with a its dual variables, whatever lambda. The machine is the least distance problem
+    :math:`\min \lVert\theta\rVert` subject to :math:`Z\theta \ge 1`, which non-negative least
+    squares solves exactly (Lawson & Hanson 1974, chapter 23).
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Rows.
+    y : array-like of shape (n,)
+        Labels, 1 for the minority class and 0 for the majority class.
+    bias_scale : float, default=1.0
+        Value of the constant feature. The limit tends to 1 as it grows, since then the bias is
+        free.
+
+    Returns
+    -------
+    float
+        The limit of the quotient; infinite or 0 if all support vectors are of one class.
+
+    Raises
+    ------
+    ValueError
+        If no hyperplane separates the classes, or `y` is not of zeros and ones with both present.
+
+    Examples
+    --------
+    One minority row at 1 and five majority rows at -2; the dual variables are 4/9 and 1/9:
+
+    >>> round(separable_limit([[1], [-2], [-2], [-2], [-2], [-2]], [1, 0, 0, 0, 0, 0]), 9)
+    4.0
+    """
+    y = check_binary(y)
+    if y.all() or not y.any():
+        raise ValueError(f"y has {y.size} rows of one class only: a margin needs both classes.")
+    constant = np.full(y.size, float(check_positive("bias_scale", bias_scale)))
+    Z = np.column_stack([np.asarray(X, dtype=float), constant]) * (2 * y - 1)[:, None]
+    dual, _ = nnls(np.vstack([Z.T, np.ones(y.size)]), np.r_[np.zeros(Z.shape[1]), 1.0])
+    margin = (Z @ (Z.T @ dual)).min()
+    if margin <= 1e-12 * (Z**2).sum(axis=1).max():  # no more than rounding
+        raise ValueError(
+            "no hyperplane separates the two classes, so the minimum is finite and the key "
+            "equation holds there: add columns, or use crcen.key_equation."
+        )
+    with np.errstate(divide="ignore"):
+        return float(np.divide(dual @ y, dual @ (1 - y)))
+
+
+def focal(gamma: float) -> Loss:
+    r"""Build the focal loss of a sigmoid output, which plays down rows that are nearly right.
+
+    With q the probability of a row's own class,
+
+    .. math:: \ell = -(1-q)^\gamma \log q , \qquad
+              \frac{d\ell}{ds} = (1-q)^\gamma (\gamma q \log q - (1-q)) ,
+
+    where s is the logit of q. ``gamma=0`` is cross entropy.
+
+    Parameters
+    ----------
+    gamma : float
+        Focusing parameter, zero or more.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        If `gamma` is negative.
+
+    References
+    ----------
+    Lin et al. (2017), Focal loss for dense object detection, ICCV, Eq. 4.
+
+    Examples
+    --------
+    >>> focal(2.0).value(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor([0.1733])
+    """
+    if not gamma >= 0:
+        raise ValueError(f"gamma={gamma!r} must be zero or more (0 is cross entropy).")
+
+    def parts(o: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        sign = 2 * y - 1
+        q, u = torch.sigmoid(sign * o), torch.sigmoid(-sign * o)
+        return sign, q, u, torch.nn.functional.logsigmoid(sign * o)
+
+    def value(o: Tensor, y: Tensor) -> Tensor:
+        _, _, u, log_q = parts(o, y)
+        return -(u**gamma) * log_q
+
+    def slope(o: Tensor, y: Tensor) -> Tensor:
+        sign, q, u, log_q = parts(o, y)
+        return sign * u**gamma * (gamma * q * log_q - u)
+
+    def curvature(o: Tensor, y: Tensor) -> Tensor:
+        _, q, u, log_q = parts(o, y)
+        return u**gamma * q * ((2 * gamma + 1) * u + gamma * (u - gamma * q) * log_q)
+
+    return Loss(value, slope, curvature)
+
+
+def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
+    r"""Evaluate what takes the place of Eq. 6 for a loss of the logit other than cross entropy.
+
+    At a stationary point whose output bias is free,
+
+    .. math:: \frac{-\sum_{i \in S_1} \ell'(o_i, 1)}{\sum_{j \in S_0} \ell'(o_j, 0)}
+              = \frac{1-\lambda}{\lambda} .
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels, 1 for the minority class and 0 for the majority class.
+    o : array-like of shape (n,)
+        Output logits, ``clf.decision_function(X)``.
+    lam : float
+        Weight of the minority class in the loss, in (0, 1).
+    loss : Loss
+        One of `crcen.losses`, or `focal`.
+
+    Returns
+    -------
+    KeyEquation
+        Both sides and the residual; those of `crcen.key_equation` for cross entropy.
+
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), `y` is not of zeros and ones, or the shapes differ.
+
+    Examples
+    --------
+    >>> from crcen.losses import SQUARED_ERROR
+    >>> balance([1, 0], [-0.5, 0.5], lam=0.5, loss=SQUARED_ERROR)
+    KeyEquation(lhs=1.0, rhs=1.0, residual=0.0)
+    """
+    y, logits, lam = check_binary(y), np.asarray(o, dtype=float), check_lam(lam)
+    if logits.shape != y.shape:
+        raise ValueError(
+            f"o has shape {logits.shape} for {y.size} labels: pass clf.decision_function(X)."
+        )
+    slope = loss.slope(torch.tensor(logits), torch.tensor(y)).numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lhs, rhs = float(np.divide(-slope @ y, slope @ (1 - y))), (1 - lam) / lam
+    return KeyEquation(lhs, rhs, lhs / rhs - 1)

@@ -1,0 +1,228 @@
+"""Tests of crcen.deviations, each against a computation that shares no formula with it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, minimize
+from scipy.special import expit, log_expit, softmax
+from sklearn.svm import SVC
+
+from crcen import CRCENClassifier, CSMLPClassifier, key_equation, lam_from_alpha
+from crcen.deviations import balance, effective_lam, focal, separable_limit, sgd_spread
+from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
+from crcen.simulations import sim1
+
+deterministic = settings(derandomize=True, deadline=None)
+lams = st.floats(0.05, 0.95)
+
+TOY = np.array([[1.0], [-2], [-2], [-2], [-2], [-2]]), np.array([1, 0, 0, 0, 0, 0])
+
+
+@pytest.fixture(scope="module")
+def overlapping():
+    return sim1(60, 240, np.random.default_rng(0))
+
+
+def separable(d, seed, n=40):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    side = X.sum(axis=1) / d**0.5 - 0.5
+    X, side = X[np.abs(side) > 0.1], side[np.abs(side) > 0.1]
+    return X, (side > 0).astype(int)
+
+
+# Proposition 9: what mini-batches amount to
+
+
+# The only equation that a weight has to satisfy: with a bias alone, the mean step vanishes at p
+# with lam_e N1 (1 - p) = (1 - lam_e) N0 p. The mean is taken over all batches, one by one.
+@pytest.mark.parametrize("divide", [False, True])
+@pytest.mark.parametrize("odds", [None, 1.0, 0.3])
+@pytest.mark.parametrize("lam", [0.3, 0.9])
+def test_mini_batches_of_a_constant_model_balance_at_the_effective_weight(lam, odds, divide):
+    n1, n0, size = 3, 12, 5
+    lam_e = effective_lam(lam, n0 / n1, batch_odds=odds, batch_size=size if divide else None)
+    p = lam_e * n1 / (lam_e * n1 + (1 - lam_e) * n0)
+    chance = n1 / (n1 + n0) if odds is None else odds / (1 + odds)
+    step = 0.0
+    for labels in np.ndindex(*[2] * size):
+        k = sum(labels)
+        weights = lam * k + (1 - lam) * (size - k) if divide else 1.0
+        minority, majority = lam * k * (1 - p), (1 - lam) * (size - k) * p
+        step += chance**k * (1 - chance) ** (size - k) * (minority - majority) / weights
+    assert step == pytest.approx(0, abs=1e-12)
+
+
+@deterministic
+@given(lams, st.floats(0.5, 50))
+def test_rows_drawn_alike_keep_the_weight_and_large_batches_too(lam, ratio):
+    assert effective_lam(lam, ratio) == pytest.approx(lam)
+    odds = effective_lam(lam, ratio, batch_size=20_000)
+    assert odds / (1 - odds) == pytest.approx(lam / (1 - lam), rel=0.02)
+
+
+def test_balancing_twice_trains_for_the_square_of_the_imbalance():
+    lam = effective_lam(lam_from_alpha(1, 7.0), 7.0, batch_odds=1)
+    assert lam / (1 - lam) == pytest.approx(49)
+
+
+@pytest.mark.parametrize("step", [0.05, 0.3])
+def test_spread_is_that_of_stochastic_descent(overlapping, step):
+    X, y = overlapping
+    lam, size, chains = 0.95, 20, 300
+    fit = CRCENClassifier((), lam=lam, l2=0.0, tol=1e-9).fit(X, y)
+    rows = np.column_stack([X, np.ones(len(y))])
+    weight = np.where(y == 1, lam, 1 - lam)
+    theta = np.tile([fit.coefs_[0].item(), fit.intercepts_[0].item()], (chains, 1))
+    rng, residuals = np.random.default_rng(0), []
+    for t in range(1500):
+        i = rng.integers(len(y), size=(chains, size))
+        error = weight[i] * (expit((rows[i] * theta[:, None]).sum(axis=2)) - y[i])
+        theta -= step * (error[..., None] * rows[i]).mean(axis=1) / weight.mean()
+        if t >= 300 and t % 50 == 0:
+            p = expit(theta @ rows.T)
+            residuals.append(lam * ((1 - p) @ y) / ((1 - lam) * (p @ (1 - y))) - 1)
+    predicted = sgd_spread(X, y, fit.predict_proba(X)[:, 1], lam, step, size)
+    assert np.std(residuals) == pytest.approx(predicted, rel=0.06)
+
+
+def test_a_step_that_diverges_is_refused(overlapping):
+    X, y = overlapping
+    with pytest.raises(ValueError, match=r"step=100\.0 makes the iterates diverge: go below"):
+        sgd_spread(X, y, np.full(len(y), 0.5), 0.5, 100.0, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lam": 1.0}, "lam=1.0 is not a weight"),
+        ({"imbalance_ratio": -1}, "imbalance_ratio=-1 must be positive"),
+        ({"batch_odds": 0}, "batch_odds=0 must be positive"),
+        ({"batch_size": 0}, "batch_size=0 must be an integer of 1 or more"),
+    ],
+)
+def test_an_impossible_batch_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        effective_lam(**({"lam": 0.5, "imbalance_ratio": 3} | change))
+
+
+# Proposition 10: separable data
+
+
+@pytest.mark.parametrize("c", [0.5, 1.0, 3.0])
+def test_the_toy_has_the_limit_found_by_hand(c):
+    # The hull is the segment from (1, c) to (2, -c); its shortest vector is at 1 - t and t.
+    t = (2 * c * c - 1) / (1 + 4 * c * c)
+    limit = (1 - t) / t if t > 0 else np.inf
+    assert separable_limit(*TOY, bias_scale=c) == pytest.approx(limit)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("d", [2, 6])
+def test_the_limit_is_the_ratio_of_dual_sums_of_a_hard_margin_machine(d, seed):
+    X, y = separable(d, seed)
+    Z = np.column_stack([X, np.ones(len(y))]) * (2 * y - 1)[:, None]
+    qp = minimize(
+        lambda t: t @ t / 2,
+        np.zeros(Z.shape[1]),
+        jac=lambda t: t,
+        method="SLSQP",
+        constraints=[LinearConstraint(Z, 1, np.inf)],
+        options={"ftol": 1e-14, "maxiter": 1000},
+    )
+    theta = qp.x  # = sum of a z, so that its last entry is A1 - A0, and |theta|^2 = A1 + A0
+    limit = (theta @ theta + theta[-1]) / (theta @ theta - theta[-1])
+    assert separable_limit(X, y) == pytest.approx(limit, rel=1e-4)
+
+
+@pytest.mark.parametrize("lam", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("data", [TOY, separable(3, 0)])
+def test_normalised_descent_has_the_limit_whatever_the_weight(data, lam):
+    X, y = data
+    Z = np.column_stack([X, np.ones(len(y))]) * (2 * y - 1)[:, None]
+    log_weight, theta = np.log(np.where(y == 1, lam, 1 - lam)), np.zeros(Z.shape[1])
+    for _ in range(20_000):
+        q = softmax(log_weight + log_expit(-Z @ theta))
+        theta += 0.1 * q @ Z
+    assert q[y == 1].sum() / q[y == 0].sum() == pytest.approx(separable_limit(X, y), rel=0.01)
+
+
+def test_a_free_bias_has_the_limit_1_as_in_a_machine_with_intercept():
+    X, y = separable(3, 1)
+    assert separable_limit(X, y, bias_scale=1e3) == pytest.approx(1, abs=2e-3)
+    dual = SVC(kernel="linear", C=1e9).fit(X, y).dual_coef_
+    assert dual.sum() == pytest.approx(0, abs=1e-6 * np.abs(dual).sum())
+
+
+def test_the_margin_bounds_the_limit():
+    for seed in range(4):
+        X, y = separable(4, seed)
+        for c in (1.0, 5.0):
+            gamma = min(np.linalg.norm(a - b) for a in X[y == 1] for b in X[y == 0]) / 2
+            if gamma < c:
+                bound = (c + gamma) / (c - gamma)
+                assert 1 / bound <= separable_limit(X, y, c) <= bound
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_data_that_no_hyperplane_separates_are_refused(overlapping, scale):
+    X, y = overlapping
+    for rows, labels in ((X, y), ([[1.0], [1.0], [3.0]], [1, 0, 0])):
+        with pytest.raises(ValueError, match="no hyperplane separates the two classes"):
+            separable_limit(np.multiply(rows, scale), labels)
+
+
+def test_one_class_has_no_margin():
+    with pytest.raises(ValueError, match="rows of one class only"):
+        separable_limit([[1.0], [2.0]], [1, 1])
+
+
+# Proposition 11: other losses
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_focal_loss_and_its_derivatives(gamma, label):
+    o = torch.linspace(-6, 6, 25, dtype=torch.float64, requires_grad=True)
+    y = torch.full_like(o, label)
+    q = torch.where(y == 1, torch.sigmoid(o), torch.sigmoid(-o))
+    value = -((1 - q) ** gamma) * torch.log(q)
+    (slope,) = torch.autograd.grad(value.sum(), o, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), o)
+    for found, expected in zip(focal(gamma), (value, slope, curvature), strict=True):
+        torch.testing.assert_close(found(o.detach(), y), expected.detach())
+
+
+@deterministic
+@given(lams)
+def test_the_balance_of_cross_entropy_is_the_key_equation(lam):
+    rng = np.random.default_rng(0)
+    y, o = np.repeat([1, 0], [3, 7]), rng.normal(size=10)
+    for loss in (CROSS_ENTROPY, focal(0.0)):
+        assert balance(y, o, lam, loss) == pytest.approx(key_equation(y, expit(o), lam))
+
+
+# With t = tanh o and p = (1 + t)/2, the slopes are -16 (1-p)^2 p and 16 p^2 (1-p).
+def test_the_balance_of_the_squared_error_by_hand():
+    y, o = np.array([1, 1, 0, 0]), np.array([0.3, -1.0, -0.4, 0.8])
+    p = expit(2 * o)
+    lhs = ((1 - p) ** 2 * p)[:2].sum() / (p**2 * (1 - p))[2:].sum()
+    assert balance(y, o, 0.8, SQUARED_ERROR).lhs == pytest.approx(lhs)
+    assert balance(y, o, 0.8, SQUARED_ERROR).residual == pytest.approx(lhs / 0.25 - 1)
+
+
+def test_csmlp_keeps_its_own_balance_and_not_the_key_equation(overlapping):
+    X, y = overlapping
+    clf = CSMLPClassifier((2,), tol=1e-9, random_state=0).fit(X, y)
+    own = balance(y, clf.decision_function(X), clf.lam_, SQUARED_ERROR)
+    assert own.residual == pytest.approx(0, abs=1e-6)
+    assert abs(key_equation(y, clf.predict_proba(X)[:, 1], clf.lam_).residual) > 1e-3
+
+
+def test_wrong_arguments_of_the_losses_are_refused():
+    with pytest.raises(ValueError, match=r"gamma=-1 must be zero or more"):
+        focal(-1)
+    with pytest.raises(ValueError, match=r"o has shape \(1,\) for 2 labels"):
+        balance([1, 0], [0.0], 0.5, CROSS_ENTROPY)
