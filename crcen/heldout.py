@@ -1,8 +1,8 @@
 """Held-out logits of plain networks and of CRCEN, recorded a file for each data set and split.
 
-Three networks are trained on each split: MLP and CRCEN with the parameters that the benchmark's
-search by F1 chose, and a plain network whose search, over the same grid, minimises the log loss.
-The logits do for every threshold and every score, so nothing else needs to be trained again.
+Four networks are trained on each split: the plain MLP and CRCEN, each with the parameters that the
+benchmark's search by F1 chose, and with those of a search over the same grid that minimises the log
+loss. The logits do for every threshold and every score, so nothing else needs to be trained again.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from imblearn.metrics import geometric_mean_score
+from imblearn.pipeline import Pipeline
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import make_scorer
+from sklearn.metrics import log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedKFold,
@@ -39,12 +41,18 @@ from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
 from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Rows, Search, best, splits
 from crcen.results import Store, StoreError, versions
+from crcen.weights import prior_shift
 
 N_SPLITS = 8
 WISHES = [("recall", value) for value in (0.7, 0.8, 0.9)]
 WISHES += [("expense", value) for value in (2.0, 5.0, 10.0)]
-PLAIN = "MLP, log loss"  # the plain network that was tuned by the log loss
-NETWORKS = {"MLP": "MLP", PLAIN: "MLP", "CRCEN": "CRCEN"}  # network: method
+NETWORKS = {  # network: method
+    "MLP, F1": "MLP",
+    "MLP, log loss": "MLP",
+    "CRCEN, F1": "CRCEN",
+    "CRCEN, log loss": "CRCEN",
+}
+PLAIN = "MLP, log loss"  # the one that `choose_lam` is asked of
 THRESHOLDS = {"f1": "f1", "gmean": make_scorer(geometric_mean_score)}
 
 Logits = NDArray[np.float64]
@@ -131,15 +139,15 @@ def fill(
     """
     seed = store.manifest["settings"]["seed"]
     jobs: list[tuple[Run, Bunch, tuple[Index, Index], dict[str, Params]]] = []
-    for name, group in groupby(sorted(run for run in wanted if run.key not in store), _dataset):
+    missing = sorted(run for run in wanted if run.key not in store)
+    for name, group in groupby(missing, attrgetter("dataset")):
         try:
             data = load(name)
         except DatasetUnavailable as error:
             report(f"left out: {error}")
             continue
         rows = list(splits(data.target, N_SPLITS, seed))
-        params = {method: _by_f1(tuned, name, method) for method in ("MLP", "CRCEN")}
-        params[PLAIN] = _by_log_loss(store, name, data, rows[0][0], n_jobs)
+        params = parameters(store, tuned, name, data, rows[0][0], n_jobs)
         jobs += [(run, data, rows[run.split], params) for run in group]
     jobs.sort(key=lambda job: -job[1].data.size)
     progress = Progress(len(jobs), sum(job[1].data.size for job in jobs), report)
@@ -147,6 +155,37 @@ def fill(
     for run, cost, found in parallel(delayed(_compute)(*job, seed) for job in jobs):
         store.write(run.key, found)
         progress(run.key, 1, cost, found)
+
+
+def parameters(
+    store: Store, tuned: Store, dataset: str, data: Bunch, train: Index, n_jobs: int = 1
+) -> dict[str, Params]:
+    """Look up what the searches chose for each network, and search by log loss where none has yet.
+
+    Parameters
+    ----------
+    store, tuned : Store
+        The store of the logits, and the benchmark's.
+    dataset : str
+        Name of the data set.
+    data : Bunch
+        Its rows.
+    train : ndarray of int
+        Training rows of its first split.
+    n_jobs : int, default=1
+        Processes.
+
+    Returns
+    -------
+    dict
+        Parameters of the pipeline, by network.
+    """
+    return {
+        network: _by_f1(tuned, dataset, method)
+        if network.endswith("F1")
+        else _by_log_loss(store, dataset, method, data, train, n_jobs)
+        for network, method in NETWORKS.items()
+    }
 
 
 def measure(
@@ -179,7 +218,7 @@ def measure(
         minority rows first. `rows`, how many rows of each class those are. `thresholds`, those
         that TunedThresholdClassifierCV chooses for the plain networks. `wishes`, for each of
         `WISHES`: the lambda that `choose_lam` gives, the one that it would give from logits of
-        rows the network was trained on, and the counts of CRCEN trained at the first.
+        rows the network was trained on, and the counts of CRCEN trained at the former.
     """
     train, test = (np.concatenate([rows[y[rows] == k] for k in (1, 0)]) for rows in (train, test))
     X_train, labels = X[train], y[train]
@@ -205,12 +244,18 @@ def measure(
     for wish, value in WISHES:
         lam = choose_lam(logits, labels, **{wish: value}).lam
         in_sample = choose_lam(seen, labels, **{wish: value}).lam
-        model.set_params(classifier__lam=lam).fit(X_train, labels)  # CRCEN, the last of NETWORKS
+        model.set_params(classifier__lam=lam).fit(X_train, labels)  # CRCEN, log loss
         counts = confusion_counts(y[test], model.predict(X[test]))
         out["wishes"].append(
             {"wish": wish, "value": value, "lam": lam, "in_sample": in_sample} | counts._asdict()
         )
     return out
+
+
+def log_likelihood(model: Pipeline, X: Rows, y: Labels) -> float:
+    """Score a model by its mean log-likelihood, with the weight taken out of its probabilities."""
+    p = prior_shift(model.predict_proba(X)[:, 1], 1 - model[-1].lam_)
+    return -float(log_loss(y, p))
 
 
 def thresholds(logits: Logits, y: Labels, folds: StratifiedKFold) -> dict[str, float]:
@@ -230,13 +275,9 @@ def thresholds(logits: Logits, y: Labels, folds: StratifiedKFold) -> dict[str, f
     dict
         Thresholds on the probability that are best for F1 and for the G-mean.
     """
-    given = logits[:, None]
+    tuned = TunedThresholdClassifierCV(_Given(), cv=folds)
     return {
-        score: float(
-            TunedThresholdClassifierCV(_Given(), scoring=scorer, cv=folds)
-            .fit(given, y)
-            .best_threshold_
-        )
+        score: float(tuned.set_params(scoring=scorer).fit(logits[:, None], y).best_threshold_)
         for score, scorer in THRESHOLDS.items()
     }
 
@@ -270,10 +311,6 @@ def _text(logits: Logits) -> str:
     return " ".join(f"{1000 * o:.0f}" for o in logits)
 
 
-def _dataset(run: Run) -> str:
-    return run.dataset
-
-
 def _by_f1(tuned: Store, dataset: str, method: str) -> Params:
     key = Search(dataset, method, 0).key
     if key not in tuned:
@@ -284,15 +321,17 @@ def _by_f1(tuned: Store, dataset: str, method: str) -> Params:
     return best(pd.DataFrame(tuned.read(key)["search"]), "f1")
 
 
-def _by_log_loss(store: Store, dataset: str, data: Bunch, train: Index, n_jobs: int) -> Params:
+def _by_log_loss(
+    store: Store, dataset: str, method: str, data: Bunch, train: Index, n_jobs: int
+) -> Params:
     """Read the search by log loss on the first split's training rows, or make it."""
-    key, seed = f"search/{dataset}", store.manifest["settings"]["seed"]
+    key, seed = f"search/{dataset}-{method}", store.manifest["settings"]["seed"]
     if key not in store:
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         search = GridSearchCV(
-            METHODS["MLP"].pipeline(seed),
+            METHODS[method].pipeline(seed),
             NETWORK_GRID,
-            scoring="neg_log_loss",
+            scoring=log_likelihood,
             cv=folds,
             refit=False,
             n_jobs=n_jobs,
