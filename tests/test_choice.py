@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import binom, norm
+from scipy.stats import binom, hypergeom, norm
 from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score
 
 from crcen import choose_lam, prior_shift
@@ -184,6 +184,17 @@ def test_fresh_rows_lie_in_their_interval_as_often_as_it_says_and_hardly_more(sh
     inside = (k >= ends[:, :1] - 1e-9) & (k <= ends[:, 1:] + 1e-9)
     covered = binom.pmf(x, n, share) @ inside @ binom.pmf(k, m, share)
     assert 0.95 <= covered < 0.995
+
+
+@pytest.mark.parametrize(("x", "n", "m"), [(1, 51, 17), (41, 51, 17), (10, 20, 100)])
+def test_the_ends_among_fresh_rows_are_those_of_a_random_order(x, n, m):
+    """Rows stand in random order: the known among the first x + k are hypergeometric."""
+
+    def least(x):  # k such that x known rows among the first x + k are no surprise
+        return next(k for k in range(m + 1) if hypergeom.sf(x - 1, n + m, x + k, n) >= 0.025)
+
+    low, high = Share(x, n).fresh(m)
+    assert (low * m, m - high * m) == pytest.approx((least(x), least(n - x)))
 
 
 def test_of_no_rows_nothing_is_known():
