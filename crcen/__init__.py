@@ -2,9 +2,10 @@
 
 Reproduces Li & Zhu (2019), arXiv 1906.04026. Read the files in this order: weights,
 key_equation, losses, network, solver, classifiers, simulations, datasets, methods, protocol,
-results, benchmark, expense, laws, plots.
+results, benchmark, expense, laws, choice, heldout, plots.
 """
 
+from crcen.choice import choose_lam
 from crcen.classifiers import CRCENClassifier, CSMLPClassifier
 from crcen.datasets import DATASETS, load_dataset
 from crcen.key_equation import key_equation
@@ -21,6 +22,7 @@ __all__ = [
     "CRCENLoss",
     "CSMLPClassifier",
     "alpha_from_lam",
+    "choose_lam",
     "imbalance_ratio",
     "key_equation",
     "lam_from_alpha",

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 
 from joblib import parallel_config
 
+from crcen import heldout
 from crcen.benchmark import fill, settings
 from crcen.datasets import DATASETS, DataError
 from crcen.methods import METHODS
-from crcen.protocol import PROTOCOLS, cells
+from crcen.protocol import PROTOCOLS, Cell, cells
 from crcen.results import Store, StoreError
 
 TIME_LIMIT = 10  # seconds to wait for a cluster's answer
@@ -66,12 +67,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     parser.add_argument("--results", default="results", help="folder; default: %(default)s")
+    parser.add_argument(
+        "--logits",
+        action="store_true",
+        help="record held-out logits of MLP and CRCEN in the folder's subfolder logits, instead",
+    )
     asked = parser.parse_args(arguments)
-    wanted = cells(asked.datasets, asked.methods, {p: PROTOCOLS[p] for p in asked.protocols})
+    options = {"n_jobs": asked.n_jobs, "report": lambda line: print(line, flush=True)}
+    wanted: Sequence[Cell | heldout.Run]
     try:
         store = Store(asked.results, settings(seed=asked.seed))
         with cluster(asked.scheduler):
-            fill(store, wanted, n_jobs=asked.n_jobs, report=lambda line: print(line, flush=True))
+            if asked.logits:
+                tuned, wanted = store, heldout.runs(asked.datasets)
+                store = Store(tuned.folder / "logits", heldout.settings(asked.seed))
+                heldout.fill(store, wanted, tuned, **options)
+            else:
+                protocols = {name: PROTOCOLS[name] for name in asked.protocols}
+                wanted = cells(asked.datasets, asked.methods, protocols)
+                fill(store, wanted, **options)
         there = sum(cell.key in store for cell in wanted)
     except (ClusterError, DataError, StoreError) as error:
         print(f"crcen: {error}", file=sys.stderr)
@@ -79,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{there} of {len(wanted)} cells are in {store.folder}")
+    print(f"{there} of {len(wanted)} {'runs' if asked.logits else 'cells'} are in {store.folder}")
     return 0
 
 

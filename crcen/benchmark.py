@@ -146,7 +146,7 @@ def fill(
     }
     searches = [search for search in {*search_of.values()} if search.key not in store]
     todo: list[_Task] = [*searches, *missing]
-    progress = _Progress(len(todo), sum(map(work.cost, todo)), report)
+    progress = Progress(len(todo), sum(map(work.cost, todo)), report)
     for search, found in work.run(searches):
         store.write(search.key, found | search._asdict())
         progress(search.key, 1, work.cost(search), found)
@@ -235,7 +235,7 @@ def _converged(found: Mapping[str, Any], grid: list[dict[str, Any]]) -> dict[str
     return {"converged": (searched + found["converged"]) / (FOLDS * len(grid) + 1)}
 
 
-class _Progress:
+class Progress:
     """Report what is done, and guess from its cost how long the rest will take."""
 
     def __init__(self, count: int, cost: int, report: Callable[[str], object]) -> None:
@@ -243,6 +243,7 @@ class _Progress:
         self.start, self.count_done, self.cost_done = time.monotonic(), 0, 0
 
     def __call__(self, name: str, count: int, cost: int, found: Mapping[str, Any]) -> None:
+        """Report `count` jobs of one cost, done together."""
         self.count_done += count
         self.cost_done += cost
         passed = time.monotonic() - self.start

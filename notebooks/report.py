@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 from IPython.display import HTML, display
 from numpy.typing import NDArray
+from scipy import stats
 from sklearn.utils import Bunch
 
 from crcen.datasets import DatasetUnavailable, load_dataset
@@ -76,6 +77,28 @@ def confusions(record: pd.DataFrame, dataset: str, alphas: Iterable[str]) -> NDA
     """Read the counts of a set's cells, shape (splits, alphas, 4), in the order of `COUNTS`."""
     cells = record[record["dataset"] == dataset].set_index(["alpha", "split"]).sort_index()
     return np.stack([cells.loc[alpha, COUNTS].to_numpy(int) for alpha in alphas], axis=1)
+
+
+def corrected_t(d: pd.Series, test_size: float) -> pd.Series:
+    """Compare two methods by their differences over splits whose training rows overlap.
+
+    The corrected resampled t-test (Nadeau & Bengio 2003) has the variance
+    s^2 (1/K + n_test/n_train) for the mean of K differences. Returns that mean, half the width of
+    its 95% interval, and the p-value.
+    """
+    d = d.dropna()
+    k = len(d)
+    se = d.std() * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
+    p = 2 * stats.t.sf(abs(d.mean()) / se, k - 1) if se > 0 else 1.0
+    return pd.Series({"mean": d.mean(), "half": stats.t.ppf(0.975, k - 1) * se, "p": p})
+
+
+def holm(p: pd.Series) -> NDArray[np.float64]:
+    """Adjust p-values for their number (Holm 1979)."""
+    values = p.to_numpy()
+    order = np.argsort(values)
+    adjusted = np.maximum.accumulate((len(values) - np.arange(len(values))) * values[order])
+    return np.minimum(adjusted, 1)[np.argsort(order)]
 
 
 def download(frame: pd.DataFrame, name: str, text: str) -> HTML:

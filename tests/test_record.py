@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from crcen import choose_lam, heldout
 from crcen.benchmark import settings
 from crcen.datasets import DATASETS, DatasetUnavailable, load_dataset
+from crcen.expense import confusion_counts
 from crcen.methods import METHODS
-from crcen.protocol import PROTOCOLS, cells, evaluate, splits, weight
+from crcen.protocol import PROTOCOLS, Cell, cells, evaluate, splits, weight
 from crcen.results import Store
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -97,3 +101,43 @@ def test_a_sample_of_figure_1_comes_out_again(table):
         now = evaluate(METHODS["CRCEN"], data.data, data.target, train, test, params, seed=0)
         assert now["fn"] == pytest.approx(cell["fn"], abs=3)
         assert now["fp"] == pytest.approx(cell["fp"], rel=0.1)
+
+
+# The held-out logits
+
+
+@pytest.fixture(scope="module")
+def logits():
+    return Store(RESULTS / "logits", heldout.settings())  # raises where they differ
+
+
+@pytest.mark.parametrize("run", heldout.runs(DATASETS), ids=lambda run: run.key)
+def test_logits_give_the_counts_of_the_benchmark_and_the_recorded_weights(logits, table, run):
+    found = logits.read(run.key)
+    for network, method in (("MLP, F1", "MLP"), ("CRCEN, F1", "CRCEN")):
+        cell = table.set_index([*Cell._fields]).loc[
+            "paper", "f1", run.dataset, method, run.split, ""
+        ]
+        assert cell["sha256"] == found["sha256"]
+        y = np.repeat([1, 0], found["rows"]["test"])
+        counts = confusion_counts(y, heldout.values(found["test"][network]) > 0)
+        assert counts == pytest.approx(tuple(cell[list(counts._fields)]), abs=1)  # rounded logits
+    y, o = np.repeat([1, 0], found["rows"]["train"]), heldout.values(found["held_out"])
+    for wish in found["wishes"]:
+        assert wish["lam"] == choose_lam(o, y, **{wish["wish"]: wish["value"]}).lam
+
+
+def test_a_sample_of_the_logits_comes_out_again(logits):
+    name, split = "us_crime", 3
+    data, found = load_dataset(name), logits.read(f"{name}/{split:02d}")
+    train, test = list(splits(data.target, heldout.N_SPLITS, seed=0))[split]
+    params = heldout.parameters(logits, Store(RESULTS), name, data, train, n_jobs=1)
+    now = heldout.measure(data.data, data.target, train, test, params, seed=found["seed"])
+    y = np.repeat([1, 0], found["rows"]["test"])
+    for network, o in now["test"].items():
+        again, before = (
+            roc_auc_score(y, heldout.values(logits)) for logits in (o, found["test"][network])
+        )
+        assert again == pytest.approx(before, abs=0.02)
+    for again, before in zip(now["wishes"], found["wishes"], strict=True):
+        assert again["lam"] == pytest.approx(before["lam"], abs=0.03)

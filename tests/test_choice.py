@@ -1,0 +1,228 @@
+"""Tests of crcen.choice, and of Propositions 6 to 8, against computations that share no formula."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+from scipy.stats import binom, hypergeom, norm
+from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score
+
+from crcen import choose_lam, prior_shift
+from crcen.choice import Share
+from crcen.expense import confusion_counts, expense
+from crcen.laws import gaussian_point
+
+deterministic = settings(derandomize=True, deadline=None)
+lams = st.floats(0.01, 0.99)
+
+
+def sample(n1=60, n0=600, distance=2.0, seed=0):
+    """Log-likelihood ratios of two normal classes, the logits of a plain fit, and labels."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat([1, 0], [n1, n0])
+    r = np.where(y == 1, 1, -1) * distance**2 / 2 + distance * rng.normal(size=y.size)
+    return r, r + np.log(n1 / n0), y
+
+
+# Proposition 6: one ranking, and a weight decides as a threshold does
+
+
+@deterministic
+@given(lams)
+def test_the_weight_changes_neither_the_ranking_nor_more_than_the_threshold(lam):
+    _, o, y = sample()
+    plain = expit(o)
+    weighted = prior_shift(plain, lam)
+    for score in (roc_auc_score, average_precision_score):
+        assert score(y, weighted) == pytest.approx(score(y, plain), abs=1e-12)
+    assert f1_score(y, weighted > 0.5) == f1_score(y, plain > 1 - lam)
+
+
+# Proposition 7: what the weight does to calibration, for two densities on the line
+
+F1, F0, PRIOR = norm(1, 0.7), norm(-1, 1.5), 0.1
+
+
+def weighted_p(x, lam):
+    """The minimiser of the weighted loss, from the densities."""
+    a, b = lam * PRIOR * F1.pdf(x), (1 - lam) * (1 - PRIOR) * F0.pdf(x)
+    return a / (a + b)
+
+
+def mean(f):
+    """The mean over unweighted rows."""
+
+    def integrand(x):
+        return f(x, 1) * PRIOR * F1.pdf(x) + f(x, 0) * (1 - PRIOR) * F0.pdf(x)
+
+    return quad(integrand, -20, 20, points=[-4, -1, 0, 1, 4], limit=200, epsabs=1e-12)[0]
+
+
+@deterministic
+@given(lams, st.floats(-3, 3))
+def test_the_share_of_minority_rows_at_p_is_the_shifted_p(lam, x):
+    a, b = PRIOR * F1.pdf(x), (1 - PRIOR) * F0.pdf(x)
+    assert prior_shift(weighted_p(x, lam), 1 - lam) == pytest.approx(a / (a + b), abs=1e-12)
+
+
+@pytest.mark.parametrize("lam", [0.1, 0.7, 0.95])
+def test_the_excess_brier_score_of_raw_probabilities_is_their_distance_squared(lam):
+    def q(x):
+        return prior_shift(weighted_p(x, lam), 1 - lam)
+
+    excess = mean(lambda x, y: (weighted_p(x, lam) - y) ** 2 - (q(x) - y) ** 2)
+    assert excess == pytest.approx(mean(lambda x, y: (weighted_p(x, lam) - q(x)) ** 2), abs=1e-9)
+
+
+@pytest.mark.parametrize("odds", [2.0, 9.0, 30.0])
+def test_the_largest_overstatement_has_a_closed_form(odds):
+    lam = odds / (1 + odds)
+    worst = minimize_scalar(
+        lambda p: prior_shift(p, 1 - lam) - p, bounds=(0, 1), options={"xatol": 1e-10}
+    )
+    assert -worst.fun == pytest.approx((odds**0.5 - 1) / (odds**0.5 + 1), abs=1e-9)
+    assert worst.x == pytest.approx(odds**0.5 / (1 + odds**0.5), abs=1e-4)
+
+
+# Proposition 8: which lambda
+
+
+@pytest.mark.parametrize("wish", ["cost_ratio", "expense"])
+@pytest.mark.parametrize("value", [0.5, 4.0, 30.0])
+def test_the_weight_of_a_cost_ratio_costs_least(wish, value):
+    _, o, y = sample()
+    choice = choose_lam(o, y, **{wish: value})
+
+    def cost(log_alpha):  # of ten majority rows to a minority row
+        point = gaussian_point(2.0, np.exp(log_alpha))
+        return value * (1 - point.recall) + 10 * (1 - point.specificity)
+
+    least = minimize_scalar(cost, bracket=(-3, 3), options={"xtol": 1e-10})
+    assert np.log(choice.alpha) == pytest.approx(least.x, abs=1e-4)
+    assert choice.lam == pytest.approx(value / (1 + value))
+
+
+@pytest.mark.parametrize(("n", "recall"), [(19, 0.9), (19, 0.85), (51, 0.7), (9, 0.9)])
+def test_a_fresh_minority_row_is_found_with_the_wanted_probability(n, recall):
+    true = []
+    for seed in range(400):
+        r, o, y = sample(n, 200, seed=seed)
+        choice = choose_lam(o, y, recall=recall)
+        true.append(norm.sf((-np.log(choice.alpha) - 2) / 2))
+        assert choice.recall == ((r[y == 1] > -np.log(choice.alpha)).sum(), n)
+    # In the mean x/(n+1), which is the least such fraction that is enough.
+    x = choice.recall.part
+    assert x / (n + 1) >= recall > (x - 1) / (n + 1)
+    assert np.mean(true) == pytest.approx(x / (n + 1), abs=4 * np.std(true) / 20)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95])
+@pytest.mark.parametrize(("n", "recall"), [(60, 0.8), (200, 0.9)])
+def test_with_confidence_the_recall_is_reached_that_often_and_hardly_more(n, recall, confidence):
+    true, x = [], 0
+    for seed in range(400):
+        _, o, y = sample(n, 50, seed=seed)
+        choice = choose_lam(o, y, recall=recall, confidence=confidence)
+        true.append(norm.sf((-np.log(choice.alpha) - 2) / 2))
+        x = choice.recall.part
+    # Not reached if at most n - x of n rows fall into the lowest 1 - R of the distribution.
+    assert binom.cdf(n - x, n, 1 - recall) <= 1 - confidence < binom.cdf(n - x + 1, n, 1 - recall)
+    reached = np.mean(np.array(true) >= recall)
+    assert reached == pytest.approx(binom.sf(n - x, n, 1 - recall), abs=4 * 0.5 / 20)
+
+
+@deterministic
+@given(lams, st.sampled_from([{"recall": 0.8}, {"cost_ratio": 3.0}]))
+def test_the_weight_that_the_logits_were_made_with_does_not_matter(lam, wish):
+    r, o, y = sample()
+    choice = choose_lam(o, y, **wish)
+    for logits, made_with in ((o + np.log(lam / (1 - lam)), lam), (r, "balanced")):
+        again = choose_lam(logits, y, lam=made_with, **wish)
+        assert again.alpha == pytest.approx(choice.alpha)
+        assert again[2:] == choice[2:]
+
+
+@pytest.mark.parametrize("wish", [{"recall": 0.9}, {"recall": 0.3}, {"expense": 6.0}])
+def test_the_promise_is_what_a_moved_threshold_does_to_these_rows(wish):
+    _, o, y = sample()
+    choice = choose_lam(o, y, **wish)
+    moved = (expit(o) > 1 - choice.lam).astype(int)
+    assert choice.recall.value == recall_score(y, moved)
+    assert choice.specificity.value == recall_score(y, moved, pos_label=0)
+    before, after = confusion_counts(y, (o > 0).astype(int)), confusion_counts(y, moved)
+    fewer, more = (before, after) if choice.lam > 0.5 else (after, before)
+    assert choice.expense == pytest.approx(expense(fewer, more))
+    low, high = choice.expense_interval()
+    assert low < choice.expense < high
+
+
+def test_rows_of_one_logit_are_all_found_or_none():
+    y = np.repeat([1, 0], [10, 30])
+    choice = choose_lam(np.repeat([0.5, 2.0, -1.0], [5, 5, 30]), y, recall=0.7)
+    assert choice.recall == (10, 10)
+
+
+# Shares
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 7), (3, 7), (7, 7), (40, 200)])
+def test_the_ends_of_an_interval_are_shares_that_the_count_barely_allows(count, total):
+    low, high = Share(count, total).interval(0.9)
+    assert low == 0 if count == 0 else binom.sf(count - 1, total, low) == pytest.approx(0.05)
+    assert high == 1 if count == total else binom.cdf(count, total, high) == pytest.approx(0.05)
+
+
+# A rare share of few rows has so few possible counts that an interval must cover too much.
+@pytest.mark.parametrize("share", [0.15, 0.4, 0.9])
+@pytest.mark.parametrize(("n", "m"), [(51, 17), (20, 100)])
+def test_fresh_rows_lie_in_their_interval_as_often_as_it_says_and_hardly_more(share, n, m):
+    x, k = np.arange(n + 1), np.arange(m + 1)
+    ends = np.array([Share(int(count), n).fresh(m) for count in x]) * m
+    inside = (k >= ends[:, :1] - 1e-9) & (k <= ends[:, 1:] + 1e-9)
+    covered = binom.pmf(x, n, share) @ inside @ binom.pmf(k, m, share)
+    assert 0.95 <= covered < 0.995
+
+
+@pytest.mark.parametrize(("x", "n", "m"), [(1, 51, 17), (41, 51, 17), (10, 20, 100)])
+def test_the_ends_among_fresh_rows_are_those_of_a_random_order(x, n, m):
+    """Rows stand in random order: the known among the first x + k are hypergeometric."""
+
+    def least(x):  # k such that x known rows among the first x + k are no surprise
+        return next(k for k in range(m + 1) if hypergeom.sf(x - 1, n + m, x + k, n) >= 0.025)
+
+    low, high = Share(x, n).fresh(m)
+    assert (low * m, m - high * m) == pytest.approx((least(x), least(n - x)))
+
+
+def test_of_no_rows_nothing_is_known():
+    assert np.isnan(Share(0, 0).value)
+    assert Share(0, 0).interval() == (0, 1) == Share(3, 5).fresh(0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({}, "given no wish"),
+        ({"recall": 0.5, "expense": 2.0}, "given recall and expense: give exactly one"),
+        ({"recall": 1.0}, "recall=1.0 must lie strictly between"),
+        ({"recall": 0.9, "confidence": 95}, "confidence=95 must lie strictly between"),
+        ({"cost_ratio": -1.0}, "cost_ratio=-1.0 must be positive"),
+        ({"expense": 2.0, "confidence": 0.9}, "confidence=0.9 belongs to recall"),
+        ({"recall": 0.99}, "from 60 minority rows, it takes 99"),
+        ({"recall": 0.98, "confidence": 0.95}, "from 60 minority rows, it takes 149"),
+        ({"recall": 0.9, "lam": 2.0}, "lam=2.0 is not a weight"),
+    ],
+)
+def test_errors_name_the_parameter_and_the_remedy(wrong, problem):
+    _, o, y = sample()
+    with pytest.raises(ValueError, match=problem):
+        choose_lam(o, y, **wrong)
+
+
+@pytest.mark.parametrize("bad", [np.zeros(3), np.full(660, np.nan)])
+def test_logits_must_be_one_number_for_each_label(bad):
+    with pytest.raises(ValueError, match="logits must hold one finite number for each of the 660"):
+        choose_lam(bad, sample()[2], recall=0.5)
