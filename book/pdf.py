@@ -168,7 +168,9 @@ def join(chapters: list[Chapter], root: Path, built: Revision) -> str:
     """Return the HTML of the whole report."""
     ids = {chapter.address(root): chapter.id for chapter in chapters}
     front = chapters[0].address(root)
-    page = BeautifulSoup((root / f"_build/html/{chapters[0].name}.html").read_bytes(), "html.parser")
+    page = BeautifulSoup(
+        (root / f"_build/html/{chapters[0].name}.html").read_bytes(), "html.parser"
+    )
     foot = page.select_one(".extra_footer") or page.new_tag("div")
     head = page.select("head link[rel=stylesheet], head script[src*=mathjax]")
     head += [tag for tag in page.select("head script") if "window.MathJax" in tag.text]

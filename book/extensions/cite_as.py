@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from provenance import citation  # noqa: E402
+from provenance import citation
 
 
 def report_entry(cff: dict[str, Any]) -> str:
