@@ -13,7 +13,9 @@ book: .venv/installed  ## build the report into _build/html
 pdf: book  ## print the report into _build/crcen-report.pdf; needs Chromium or Chrome
 	$(BIN)/python book/pdf.py
 
-bundle: pdf  ## pack pages, PDF, notebooks, results and sources into one archive
+bundle: .venv/installed  ## pack pages, PDF, notebooks, results and sources into one archive
+	rm -rf _build  # what an incremental build leaves would make the bytes differ
+	@$(MAKE) --no-print-directory pdf
 	$(BIN)/python book/bundle.py
 
 test: .venv/installed  ## check style and types, run the tests
