@@ -135,7 +135,8 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
 
 def _says(text: str, href: str) -> bool:
     """Whether a reader of the text on paper knows the address."""
-    return re.sub(r"^\w+:", "", text.strip()).strip("/") in href
+    without_scheme = re.sub(r"^\w+:", "", text.strip()).strip("/")
+    return href.rstrip("/").endswith(without_scheme)
 
 
 def join_pages(chapters: list[Chapter], root: Path, built: Revision) -> str:
