@@ -122,6 +122,9 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
         tag["id"] = f"{ids[address]}--{tag['id']}"
     for tag in content.select("[src]"):
         tag["src"] = urljoin(address, str(tag["src"]))
+    for cell in content.select("table.report td"):
+        if len(cell.get_text(strip=True)) <= 15:  # numbers, names: of one line, unlike sentences
+            cell["style"] = "white-space: nowrap"
     for link in content.select("a[href]"):
         href = str(link["href"])
         page, _, anchor = urljoin(address, href).partition("#")
