@@ -10,11 +10,20 @@ book: .venv/installed  ## build the report into _build/html
 	@$(BIN)/jupyter-book build . -W --keep-going -n
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
+pdf: book  ## print the report into _build/crcen-report.pdf; needs Chromium or Chrome
+	$(BIN)/python book/pdf.py
+
+bundle: .venv/installed  ## pack pages, PDF, notebooks, results and sources into one archive
+	rm -rf _build  # what an incremental build leaves would make the bytes differ
+	@$(MAKE) --no-print-directory pdf
+	$(BIN)/python book/bundle.py
+
 test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
 	$(BIN)/mypy benchmarks
+	$(BIN)/mypy book
 	$(BIN)/pytest
 
 benchmark: .venv/installed  ## compute what the store results/ lacks of Table 3, on all cores
@@ -36,4 +45,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book test benchmark speed clean
+.PHONY: help book pdf bundle test benchmark speed clean

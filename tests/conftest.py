@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))  # where run.py is
 sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "book"))
 
 
 def build(root, *options):
@@ -41,3 +42,56 @@ def book(tmp_path_factory):
     built = build(root, "-W", "--keep-going", "-n")
     assert built.returncode == 0, built.stdout
     return root
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """A book of two pages that has this book's configuration, extensions and makers."""
+    root = tmp_path / "small"
+    header = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
+    for name, text in {
+        "_toc.yml": "{format: jb-book, root: book/index, chapters: [{file: book/chapters/one}]}",
+        "book/index.md": "# Front\n\nIt is {glue:text}`chapters/one.ipynb::answer:s`.\n",
+        "book/references.bib": "",
+        "notebooks/one.md": header
+        + "# One\n\n```{code-cell} python\n"
+        + "from myst_nb import glue\nfrom crcen.answer import ANSWER\n"
+        + "glue('answer', f'{ANSWER} exactly', display=False)\n```\n",
+        "notebooks/parameters.yml": "smoke: {}",
+        "crcen/__init__.py": "",
+        "crcen/answer.py": "ANSWER = 41\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in ("_config.yml", "CITATION.cff", "notebooks/run.py", "crcen/datasets.py"):
+        shutil.copy(ROOT / name, root / name)
+    for name in ("extensions", "static"):
+        shutil.copytree(ROOT / "book" / name, root / "book" / name)
+    for path in (*ROOT.glob("book/*.py"), ROOT / "book/print.css"):
+        shutil.copy(path, root / "book")
+    return root
+
+
+def git(root, *arguments):
+    """Run git in a folder, with one author and one date."""
+    who = {f"GIT_{role}_NAME": "A" for role in ("AUTHOR", "COMMITTER")}
+    who |= {f"GIT_{role}_EMAIL": "a@example.org" for role in ("AUTHOR", "COMMITTER")}
+    when = {f"GIT_{role}_DATE": "2026-01-31T12:00:00Z" for role in ("AUTHOR", "COMMITTER")}
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=root,
+        env=os.environ | who | when,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.strip()
+
+
+@pytest.fixture
+def small_clone(small_book):
+    """The small book in git."""
+    shutil.copy(ROOT / ".gitignore", small_book)
+    git(small_book, "init", "--quiet")
+    git(small_book, "add", ".")
+    git(small_book, "commit", "--quiet", "--message", "A small book")
+    return small_book

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import ROOT, build
+from conftest import build
 
 REQUESTED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload"}
 CSS_REFERENCE = re.compile(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)")
@@ -158,31 +157,6 @@ def test_no_markup_is_left_unread(articles):
 
 
 # How a build goes, on a book of two pages that has this book's configuration and extensions
-
-
-@pytest.fixture
-def small_book(tmp_path):
-    root = tmp_path / "small"
-    header = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
-    for name, text in {
-        "_toc.yml": "{format: jb-book, root: book/index, chapters: [{file: book/chapters/one}]}",
-        "book/index.md": "# Front\n\nIt is {glue:text}`chapters/one.ipynb::answer:s`.\n",
-        "book/references.bib": "",
-        "notebooks/one.md": header
-        + "# One\n\n```{code-cell} python\n"
-        + "from myst_nb import glue\nfrom crcen.answer import ANSWER\n"
-        + "glue('answer', f'{ANSWER} exactly', display=False)\n```\n",
-        "notebooks/parameters.yml": "smoke: {}",
-        "crcen/__init__.py": "",
-        "crcen/answer.py": "ANSWER = 41\n",
-    }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    for name in ("_config.yml", "notebooks/run.py", "crcen/datasets.py"):
-        shutil.copy(ROOT / name, root / name)
-    for name in ("extensions", "static"):
-        shutil.copytree(ROOT / "book" / name, root / "book" / name)
-    return root
 
 
 def front(root):
