@@ -136,11 +136,11 @@
     ["lhs", "Eq. 7, left", ["(1 − ", i("p̄", "1"), ") / ", i("p̄", "0")]],
     ["rhs", "Eq. 7, right", [i("N", "0"), "(1 − ", i("λ"), ") / ", i("N", "1"), i("λ")]],
     ["recall", "minority found", ["recall"]],
-    ["specificity", "majority left alone", ["specificity"]],
-    ["fn", "minority rows missed", ["FN"]],
-    ["fp", "majority rows accused", ["FP"]],
+    ["specificity", "majority cleared", ["specificity"]],
+    ["fn", "minority missed", ["FN"]],
+    ["fp", "majority accused", ["FP"]],
     ["expense", "of the step", ["expense"]],
-    ["band", "of the expense", ["band ", i("α"), " IR"]],
+    ["band", "of α IR", ["its band"]],
   ];
 
   const inputs = {}, says = {}, values = {};
@@ -182,7 +182,7 @@
 
   // Panels: SVG of 340 by 250 units, the axes from (LEFT, TOP) to (RIGHT, BOTTOM)
 
-  const [LEFT, RIGHT, TOP, BOTTOM] = [46, 332, 22, 206];
+  const [LEFT, RIGHT, TOP, BOTTOM] = [46, 322, 22, 206];
   const SPAN = 6; // the densities are drawn for |x| up to this
   const place = (low, high, start, end) => (v) => start + ((v - low) / (high - low)) * (end - start);
   const densityX = place(-SPAN, SPAN, LEFT, RIGHT);
@@ -276,7 +276,7 @@
   // Drawing
 
   const panels = element("div", { class: "explorer-panels", role: "img" });
-  const status = element("p", { class: "explorer-status", role: "status" });
+  const status = element("p", { class: "visually-hidden", role: "status" });
   let summary = "";
 
   function draw() {
@@ -291,8 +291,8 @@
       rhs: significant(1 / alphaOf(lam)),
       recall: share(1 - at.fn),
       specificity: share(1 - at.fp),
-      fn: rows(N1 * at.fn),
-      fp: rows(N1 * ir * at.fp),
+      fn: `${rows(N1 * at.fn)} of ${N1}`,
+      fp: `${rows(N1 * ir * at.fp)} of ${Math.round(N1 * ir)}`,
       expense: high > low ? significant((ir * moved.accused) / moved.gained) : "no step",
       band: `${significant(oddsOf(low))} to ${significant(oddsOf(high))}`,
     };
@@ -304,9 +304,8 @@
     }
     panels.replaceChildren(densities(at), errors(at, start));
     summary =
-      `At λ = ${says.lam.textContent} (α = ${says.alpha.textContent}) the model finds ` +
-      `${rows(N1 * (1 - at.fn))} of ${N1} minority rows and accuses ${shown.fp} of ` +
-      `${rows(N1 * ir)} majority rows. The step from λ = ${from.toFixed(3)} has the expense ` +
+      `At λ = ${says.lam.textContent} (α = ${says.alpha.textContent}) the model misses ` +
+      `${shown.fn} minority rows and accuses ${shown.fp} majority rows. The step from λ = ${from.toFixed(3)} has the expense ` +
       `${shown.expense}, in the band from ${shown.band}.`;
     panels.setAttribute("aria-label", `${image.alt} ${summary}`);
   }
@@ -318,9 +317,10 @@
   }
 
   readHash();
-  root.append(...controls());
+  root.append(...controls(), status);
+  figure.before(root); // together, whatever stands between them in the notebook
   image.replaceWith(panels);
-  figure.before(readings(), status);
+  panels.after(readings());
   draw();
   status.textContent = summary;
   window.addEventListener("hashchange", () => {
