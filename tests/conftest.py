@@ -41,3 +41,9 @@ def book(tmp_path_factory):
     built = build(root, "-W", "--keep-going", "-n")
     assert built.returncode == 0, built.stdout
     return root
+
+
+@pytest.fixture(scope="session")
+def html(book):
+    """The folder of the built pages."""
+    return book / "_build/html"
