@@ -21,7 +21,8 @@ sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 RUN_AXE = """async (rules) => {
   const only = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
-  const {violations} = await axe.run({resultTypes: ["violations"], ...only});
+  const options = {resultTypes: ["violations"], preload: false, ...only};  // loads styles again
+  const {violations} = await axe.run(options);
   return violations.filter((v) => ["serious", "critical"].includes(v.impact))
                    .flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.html.slice(0, 150)}`));
 }"""
@@ -124,6 +125,7 @@ class Look:
 
 
 def violations(page, *rules):
+    page.add_style_tag(content="* { transition: none !important; }")  # colours half-way
     page.evaluate(AXE)
     return page.evaluate(RUN_AXE, list(rules))
 
@@ -178,11 +180,12 @@ def test_pages_are_light_and_load_at_once(looks, visit):
     assert {name: look.bytes for name, look in looks.items() if look.bytes > 1.5e6} == {}
     slow = {}
     for name, look in looks.items():
+        limit = max(1.0, os.getloadavg()[0] / os.cpu_count())  # a second of a core of our own
         times = [look.seconds]
-        while min(times) > 1 and len(times) < 4:  # another process may have had the core
+        while min(times) > limit and len(times) < 4:
             times.append(visit(name).evaluate(LOAD_EVENT))
-        if min(times) > 1:
-            slow[name] = times
+        if min(times) > limit:
+            slow[name] = times, limit
     assert slow == {}
 
 
