@@ -113,14 +113,16 @@ class Look:
 
     @cached_property
     def violations(self):
-        """All rules in the light; what the scheme changes, the colours, in the dark too."""
+        """All rules in the light, the colours in the dark, and what scrolls on a phone."""
         found = violations(self.page)
         dark(self.page)
-        return found + violations(self.page, "color-contrast")
+        found += violations(self.page, "color-contrast")
+        phone(self.page)
+        return found + violations(self.page, "scrollable-region-focusable")
 
     @cached_property
     def overflow(self):
-        self.page.set_viewport_size({"width": 360, "height": 740})
+        phone(self.page)
         return self.page.evaluate("document.documentElement.scrollWidth") - 360
 
 
@@ -128,6 +130,11 @@ def violations(page, *rules):
     page.add_style_tag(content="* { transition: none !important; }")  # colours half-way
     page.evaluate(AXE)
     return page.evaluate(RUN_AXE, list(rules))
+
+
+def phone(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
 def dark(page):

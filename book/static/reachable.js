@@ -1,13 +1,13 @@
-/* An equation that is wider than the page scrolls by itself: let the keyboard reach it. */
+/* What is wider than the page scrolls by itself: let the keyboard reach it. */
 
 document.addEventListener("DOMContentLoaded", () => {
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      const equation = target.querySelector("mjx-container") || target;
-      const hidden = equation.scrollWidth > equation.clientWidth;
-      if (hidden) equation.tabIndex = 0;
-      else equation.removeAttribute("tabindex");
+      const scrolled = target.querySelector("mjx-container") || target;
+      if (scrolled.scrollWidth > scrolled.clientWidth) scrolled.tabIndex = 0;
+      else scrolled.removeAttribute("tabindex");
     }
   });
-  for (const equation of document.querySelectorAll("div.math")) observer.observe(equation);
+  const wide = document.querySelectorAll(".bd-article :is(div.math, figure)");
+  for (const element of wide) observer.observe(element);
 });
