@@ -238,7 +238,7 @@ _PARAMETERS = """
         The two labels, sorted.
     n_features_in_ : int
         Columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, if `X` had string names.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights of each layer.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from html import escape
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,20 +53,28 @@ def paper_table(number: int) -> pd.DataFrame:
     return pd.read_csv(HERE / "paper" / f"table{number}.csv")
 
 
+def is_number(value: object) -> bool:
+    """Whether a table shows the value as a number and nothing else, which stands to the right."""
+    return isinstance(value, Real) or re.fullmatch(r"[-+]?[\d.,]+%?|[–∞]", str(value)) is not None
+
+
 def table(
     frame: pd.DataFrame,
     caption: str,
     formats: dict[str, Any] | None = None,
-    paper: Iterable[str] = (),
+    paper: Collection[str] = (),
 ) -> HTML:
-    """Render a data frame; the columns named in `paper` are the paper's numbers, set apart."""
+    """Render a data frame, numbers to the right.
+
+    The columns named in `paper` are the paper's numbers, set apart.
+    """
     frame = frame.reset_index(drop=True)
-    classes = pd.DataFrame("", index=frame.index, columns=frame.columns)
-    classes[list(paper)] = "paper"
-    styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index")
-    styler = styler.set_td_classes(classes).set_caption(caption)
+    styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index").set_caption(caption)
     styler.cell_ids, styler.uuid_len = False, 0
     html = styler.set_uuid("").set_table_attributes('class="report"').to_html()
+    for j, column in enumerate(frame.columns):
+        classes = "paper " * (column in paper) + "number" * all(map(is_number, frame[column]))
+        html = re.sub(rf'(class="[^"]*\bcol{j})"', rf'\1 {classes.strip()}"', html)
     return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
 
 

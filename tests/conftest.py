@@ -44,6 +44,12 @@ def book(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def html(book):
+    """The folder of the built pages."""
+    return book / "_build/html"
+
+
 @pytest.fixture
 def small_book(tmp_path):
     """A book of two pages that has this book's configuration, extensions and makers."""

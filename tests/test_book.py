@@ -17,11 +17,6 @@ JS_REFERENCE = re.compile(
 
 
 @pytest.fixture(scope="session")
-def html(book):
-    return book / "_build/html"
-
-
-@pytest.fixture(scope="session")
 def pages(html):
     """Every page by its path; in ``_static`` there are only the theme's templates."""
     paths = [path for path in html.rglob("*.html") if html / "_static" not in path.parents]

@@ -17,6 +17,21 @@ def test_the_columns_of_the_paper_are_marked():
     assert html.select("td")[1].text == "0.250"
 
 
+def test_numbers_stand_to_the_right_with_their_heading_and_text_does_not():
+    frame = pd.DataFrame(
+        {
+            "set": ["Coil", "Solar"],
+            "IR": [9.7, None],
+            "rank": ["1.50", "–"],
+            "ours": ["0.2 ± 0.1", "0"],
+        }
+    )
+    html = BeautifulSoup(report.table(frame, "Caption.", paper=["rank"]).data, "html.parser")
+    assert [cell.text for cell in html.select("th.number")] == ["IR", "rank"]
+    assert [cell.text for cell in html.select("td.number.paper")] == ["1.50", "–"]
+    assert len(html.select("td.number")) == 4
+
+
 def test_repeated_index_values_are_no_obstacle():
     frame = pd.DataFrame({"a": [1, 2]}, index=[0, 0])
     assert report.table(frame, "Caption.").data.count("<td") == 2

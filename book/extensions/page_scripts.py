@@ -1,0 +1,19 @@
+"""Sphinx extension: load the explorer's script on the page that has an explorer, and on no other."""
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+
+def add_script(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Add the script to an HTML page; the single page that is printed keeps the static figure."""
+    if app.builder.name == "html" and 'class="explorer"' in context.get("body", ""):
+        app.add_js_file("explorer.js", loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect to Sphinx."""
+    app.connect("html-page-context", add_script)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
