@@ -93,8 +93,7 @@ def read_table(
 def _read(file: Path) -> pd.DataFrame:
     if not file.is_file():
         raise FileNotFoundError(
-            f"path={str(file)!r} is not a file: give the path of a table; a relative one starts at "
-            f"{Path.cwd()}."
+            f"path={str(file)!r} is not a file, seen from {Path.cwd()}: give the path of a table."
         )
     ending = next((e for e in READERS if file.name.lower().endswith(e)), None)
     if ending is None:
@@ -188,7 +187,7 @@ def _check_columns(X: pd.DataFrame) -> None:
             f"columns {_few(gaps)} have missing or infinite values: fill them, for instance with "
             "frame.fillna(frame.median(numeric_only=True)), or leave the columns or rows out."
         )
-    constant = X.columns[(X == X.iloc[0]).all()]
+    constant = X.columns[X.eq(X.iloc[0]).all()]
     if len(constant):
         raise ValueError(
             f"columns {_few(constant)} are constant and tell nothing: leave them out, with "

@@ -105,6 +105,10 @@ def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
         if chapter:
             run = BeautifulSoup(note(nbformat.read(document, as_version=4)), "html.parser")
             soup.select("article h1")[0].insert_after(run)
+            for link in soup.select("article a[href]"):
+                url = urlsplit(str(link["href"]))
+                if not url.scheme and url.path:
+                    link.unwrap()  # it led to another page, or to the file of an image
         written.write_text(_standalone(soup, html), "utf8")
         shutil.move(written, page)
 
@@ -117,12 +121,6 @@ def _standalone(soup: BeautifulSoup, html: Path) -> str:
         kind = "svg+xml" if file.suffix == ".svg" else file.suffix[1:]
         content = base64.b64encode(file.read_bytes()).decode()
         image["src"] = f"data:image/{kind};base64,{content}"
-        if image.parent.name == "a":
-            image.parent.unwrap()  # it led to the image file
-    for link in article.select("a[href]"):
-        url = urlsplit(link["href"])
-        if not url.scheme and url.path:
-            link.unwrap()  # it led to another page
     for script in article.select("script[src]"):
         script.decompose()
     links = soup.select("link[rel=stylesheet]")
@@ -193,7 +191,7 @@ def sweep_page(jobs: list[Job], failures: dict[str, str], root: Path) -> Path:
     for k, job in enumerate(jobs):
         if job.key in failures:
             links[k] = f"{job.target.stem}-failed.ipynb"
-    runs["run"] = [f'<a href="{a}">{b}</a>' for a, b in zip(links, runs["run"], strict=True)]
+    runs["run"] = [f'<a href="{a}">{j.key[:8]}</a>' for a, j in zip(links, jobs, strict=True)]
     same = [c for c in runs if len(runs) > 1 and len(set(runs[c].map(str))) == 1]
     constants = ", ".join(f"{c} = {runs[c][0]}" for c in same) or "nothing"
     reasons = [f"- {job.target.stem}: `{failures[job.key]}`" for job in jobs if job.key in failures]

@@ -7,7 +7,8 @@ A parameter is a line of the notebook's cell tagged ``parameters``:
     names: list[str] = ["abalone", "scene"]  # {...} data sets to load
 
 A range is an interval of numbers or a set of values; ``{...}`` are the values of the default. The
-range of a list holds for each of its items. To papermill and Jupyter it is part of a comment.
+range of a list holds for each of its items, and it must have one. To papermill and Jupyter a range
+is part of a comment.
 """
 
 import ast
@@ -120,7 +121,9 @@ def check(source: Path, values: Mapping[str, Any], origin: str) -> dict[str, Any
         except TypeError:
             wrong = f"is not of type {parameter.type}"
         else:
-            if not within(checked[name], parameter.range):
+            if checked[name] == [] and parameter.range:
+                wrong = "is empty"
+            elif not within(checked[name], parameter.range):
                 wrong = f"is outside {parameter.range}"
         if wrong:
             raise RunError(

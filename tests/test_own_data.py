@@ -53,7 +53,9 @@ def refused(frame, folder, message, target="outcome", positive="ill", drop=("id"
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"path='.*none.csv' is not a file: give the path"):
+    with pytest.raises(
+        FileNotFoundError, match=r"path='.*none.csv' is not a file, seen from .*: give"
+    ):
         read_table(tmp_path / "none.csv", "outcome", "ill")
 
 

@@ -1,13 +1,17 @@
-import ast
 import json
 import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import execution
+import jupytext
+import plan
 import pytest
 import run
+from bs4 import BeautifulSoup
 from conftest import ROOT
+from pages import _css, glued
 
 HEADER = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
 TINY = (
@@ -18,10 +22,10 @@ TINY = (
 ```{code-cell} python
 :tags: [parameters]
 
-n_runs: int = 3  # how many
-rate: float = 0.5  # how fast
+n_runs: int = 3  # [1, 100] how many
+rate: float = 0.5  # (0, 1) how fast
 sizes: list[int] = [5, 10]  # how large
-method: str = "crcen"  # which
+method: str = "crcen"  # {crcen, rus} which
 ```
 
 ```{code-cell} python
@@ -29,9 +33,27 @@ from crcen.answer import ANSWER
 
 print(ANSWER + n_runs, rate, sizes, method)
 ```
+
+```{code-cell} python
+from myst_nb import glue
+
+assert n_runs != 13, "unlucky"
+glue("answer", str(ANSWER + n_runs), display=False)
+glue("constant", 0.5, display=False)
+```
+
+```{admonition} Note
+It is {glue:text}`answer`, for $x > 0$, by {eq}`eq-other`: see [the other](other.ipynb).
+```
 """
 )
-OTHER = HEADER + "\n```{code-cell} python\nprint('other')\n```\n"
+OTHER = HEADER + "\n# Other\n\n```{code-cell} python\nprint('other')\n```\n"
+EQUATION = "\n$$\nx = 1\n$$ (eq-other)\n"
+PATH = "```{code-cell} python\n:tags: [parameters]\n\npath: str = ''  # a table\n```\n"
+TOC = """
+{format: jb-book, root: book/index, chapters: [
+  {file: book/chapters/other}, {file: book/chapters/tiny}, {file: book/chapters/claims}]}
+"""
 PROFILES = """
 smoke: {tiny: {n_runs: 1}}
 paper: {tiny: {n_runs: 100}, other: }
@@ -47,7 +69,7 @@ def executed(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     for name, text in {
         "notebooks/tiny.md": TINY,
-        "notebooks/other.md": OTHER,
+        "notebooks/other.md": OTHER + EQUATION,
         "notebooks/claims.md": OTHER,
         "notebooks/parameters.yml": PROFILES,
         "notebooks/sources.yml": "a: 1\n",
@@ -57,9 +79,15 @@ def executed(tmp_path_factory):
         "crcen/answer.py": "ANSWER = 41\n",
         "requirements.txt": "numpy\n",
         "tiny.npz": "data",
+        "_toc.yml": TOC,
+        "_config.yml": (ROOT / "_config.yml").read_text(),
+        "book/index.md": "# Front\n",
+        "book/references.bib": "",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
+    for name in ("extensions", "static"):
+        shutil.copytree(ROOT / "book" / name, root / "book" / name)
     with pytest.MonkeyPatch.context() as patch:
         use_data(patch, root)
         assert run.run_stale("smoke", root=root, report=id) == ["tiny", "other", "claims"]
@@ -78,7 +106,8 @@ def use_data(patch, root):
         locate_dataset=lambda name: tuple(root.glob(f"{name}.npz")),
         load_dataset=load,
     )
-    patch.setattr(run, "datasets", lambda: stand_in)
+    for module in (plan, execution):
+        patch.setattr(module, "datasets", lambda: stand_in)
 
 
 @pytest.fixture
@@ -90,7 +119,7 @@ def project(executed, tmp_path, monkeypatch):
 
 
 def stale(root, profile="smoke"):
-    return {job.source.stem for job in run.plan(root, profile) if not job.fresh}
+    return {job.source.stem for job in plan.plan(root, profile) if not job.fresh}
 
 
 def edit(path, old, new):
@@ -200,7 +229,7 @@ def test_a_kernel_that_dies_is_a_failure(project):
 
 def test_looking_for_data_does_not_wait_for_torch():
     code = (
-        "import run, sys; print(len(run.datasets().locate_dataset('abalone')));"
+        "import plan, sys; print(len(plan.datasets().locate_dataset('abalone')));"
         "print('torch' in sys.modules)"
     )
     found = subprocess.run(
@@ -216,7 +245,7 @@ def test_looking_for_data_does_not_wait_for_torch():
 def test_data_that_cannot_be_had_are_named_once(project):
     (project / "tiny.npz").unlink()
     lines = []
-    run.fetch_data(lines.append)
+    execution.fetch_data(lines.append)
     assert len(lines) == 1
     assert "tiny" in lines[0]
 
@@ -226,9 +255,98 @@ def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
     asked = ["--profile", "smoke", "tiny", "n_runs=7", "sizes=(1,)", "method=rus"]
     assert run.main(asked, root=project) == 0
     (notebook,) = (project / "runs").glob("tiny-*.ipynb")
-    assert str(notebook) in capsys.readouterr().out
     assert printed(notebook) == "48 0.5 [1] rus\n"
+    made = json.loads(notebook.read_text())["metadata"]["crcen"]
+    assert made["given"] == {"n_runs": 7, "sizes": [1], "method": "rus"}
     assert (project / "book/chapters/tiny.ipynb").read_bytes() == before
+    html = notebook.with_suffix(".html")
+    assert str(html) in capsys.readouterr().out
+    page = BeautifulSoup(html.read_text(), "html.parser")
+    assert page.title.text.startswith("Tiny")
+    assert "method = 'rus', n_runs = 7, sizes = [1]" in page.main.text
+    assert "48 0.5 [1] rus" in page.main.text
+    assert "It is 48, for \\(x > 0\\), by (1): see the other." in page.main.text
+    stands_alone(page)
+    assert run.main(asked, root=project) == 0
+    assert f"{notebook.stem:<18} fresh" in capsys.readouterr().out
+
+
+def stands_alone(page):
+    """A page that loads nothing and leads to nothing that is not beside it."""
+    assert page.select("link, iframe, object, script[src]") == []
+    assert [i["src"] for i in page.select("[src]") if not i["src"].startswith("data:")] == []
+    for style in page.select("style"):
+        for url in style.text.split("url(")[1:]:
+            assert url.lstrip("'\"").startswith("data:"), url[:60]
+        assert "@import" not in style.text
+    for link in page.select("a[href]"):
+        assert link["href"].startswith(("#", "https://", "data:")), link
+
+
+def test_a_page_with_mathematics_carries_mathjax(project):
+    assert run.main(["--profile", "smoke", "tiny", "n_runs=2"], root=project) == 0
+    assert run.main(["--profile", "smoke", "claims"], root=project) == 0
+    sizes = {path.name[:5]: path.stat().st_size for path in (project / "runs").glob("*.html")}
+    assert sizes["tiny-"] > 2e6 > sizes["claim"]
+
+
+def test_styles_lose_what_they_would_load(tmp_path):
+    (tmp_path / "a.css").write_text(
+        '@import "b.css";\n@font-face{font-family:x;src:url(x.woff)}\n'
+        "p{color:red;background:url(p.png)}q{background:url('data:image/png;base64,AA')}"
+    )
+    (tmp_path / "b.css").write_text("b{margin:0}")
+    css = _css(tmp_path / "a.css")
+    assert "b{margin:0}" in css
+    assert "p{color:red;}q{background:url('data:image/png;base64,AA')}" in css
+    assert "woff" not in css
+
+
+def test_a_sweep_runs_every_combination_and_shows_them_on_one_page(project, capsys):
+    asked = ["--profile", "smoke", "tiny", "n_runs=2", "n_runs=13", "rate=0.1", "rate=0.2"]
+    assert run.main(asked, root=project) == 1
+    said = capsys.readouterr()
+    assert said.err.count("raised AssertionError: unlucky") == 2
+    assert said.out.count("ran in") == said.out.count("failed") == 2
+    (html,) = (project / "runs").glob("tiny-sweep-*.html")
+    page = BeautifulSoup(html.read_text(), "html.parser")
+    rows = [[cell.text for cell in row.select("th, td")] for row in page.select("table tr")]
+    assert rows[0] == ["run", "n_runs", "rate", "answer", "constant"]
+    assert sorted(row[1:] for row in rows[1:]) == [
+        ["13", "0.100000", "–", "–"],
+        ["13", "0.200000", "–", "–"],
+        ["2", "0.100000", "43", "0.5"],
+        ["2", "0.200000", "43", "0.5"],
+    ]
+    assert "4 runs, of which 2 failed" in page.main.text
+    assert "sizes = [5, 10]" in page.main.text
+    assert page.main.text.count("raised AssertionError: unlucky") == 2
+    for link in page.select("table a[href]"):
+        assert (html.parent / link["href"]).exists()
+    csv = html.with_suffix(".csv").read_text().splitlines()
+    assert csv[0] == "run,n_runs,rate,sizes,method,answer,constant"
+    assert len(csv) == 5
+
+    assert run.main(asked, root=project) == 1
+    said = capsys.readouterr()
+    assert (said.out.count("fresh"), said.out.count("failed")) == (2, 2)
+
+
+def test_a_file_that_a_parameter_names_counts_by_its_content(project):
+    edit(project / "notebooks/other.md", "# Other\n", PATH)
+    table = project / "mine.csv"
+    table.write_text("a")
+    asked = ("other", [f"path={table}"])
+    (before,) = plan.plan(project, "smoke", asked)
+    (same,) = plan.plan(project, "smoke", asked)
+    table.write_text("b")
+    (after,) = plan.plan(project, "smoke", asked)
+    assert before.key == same.key != after.key
+
+
+def test_glued_values_are_read_as_they_stand(executed):
+    notebook = jupytext.read(executed / "book/chapters/tiny.ipynb")
+    assert glued(notebook) == {"answer": "42", "constant": "0.5"}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +354,9 @@ def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
     [
         (["tiny", "n_run=7"], "unknown parameter of tiny (command line) 'n_run'; there is n_runs"),
         (["tiny", "n_runs=x"], "n_runs='x' is not of type int; an example is n_runs=3"),
+        (["tiny", "n_runs=101"], "n_runs=101 is outside [1, 100]; an example is n_runs=3"),
+        (["tiny", "n_runs=2", "n_runs=0"], "n_runs=0 is outside [1, 100]"),
+        (["tiny", "method=best"], "method='best' is outside {crcen, rus}"),
         (["tiny", "n_runs=true"], "n_runs=True is not of type int"),
         (["tiny", "sizes=[1, a]"], "sizes=[1, 'a'] is not of type list[int]"),
         (["tiny", "n_runs"], "'n_runs' is not of the form parameter=value"),
@@ -252,34 +373,21 @@ def test_a_request_that_cannot_be_met(project, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("value", "kind", "conformed"),
-    [
-        (1, "float", 1.0),
-        (0.5, "float", 0.5),
-        (True, "bool", True),
-        ((5, 10), "list[int]", [5, 10]),
-        ([1], "tuple[float, ...]", [1.0]),
-        ([[1], [2, 3]], "list[list[int]]", [[1], [2, 3]]),
-        (("a", 1), "list", ["a", 1]),
-    ],
-)
-def test_a_value_takes_the_declared_type(value, kind, conformed):
-    result = run.conform(value, ast.parse(kind, mode="eval").body)
-    assert repr(result) == repr(conformed)
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [(True, "int"), (True, "float"), (1, "bool"), (1, "str"), ("ab", "list"), ("1", "float")],
-)
-def test_a_value_of_another_type_is_refused(value, kind):
-    with pytest.raises(TypeError):
-        run.conform(value, ast.parse(kind, mode="eval").body)
-
-
-def test_list_shows_parameters_and_state(project, capsys):
+def test_list_shows_titles_and_state(project, capsys):
     assert run.main(["--list", "--profile", "paper"], root=project) == 0
     out = capsys.readouterr().out
-    assert "tiny              stale\n  n_runs: int = 100  # how many" in out
-    assert "other             fresh" in out
+    assert "tiny               stale  Tiny" in out
+    assert "other              fresh  Other" in out
+
+
+def test_help_on_a_notebook_shows_type_default_meaning_and_range(project, capsys):
+    assert run.main(["tiny", "--help", "--profile", "paper"], root=project) == 0
+    out = capsys.readouterr().out
+    assert "  n_runs: int = 100\n      how many; [1, 100]\n" in out
+    assert "      set by the profile paper, otherwise 3\n" in out
+    assert "  sizes: list[int] = [5, 10]\n      how large\n" in out
+
+
+def test_help_without_a_notebook_is_about_the_command(project, capsys):
+    assert run.main(["--help"], root=project) == 0
+    assert "seed=1 seed=2       a sweep" in capsys.readouterr().out
