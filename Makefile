@@ -10,10 +10,12 @@ book: .venv/installed  ## build the report into _build/html
 	@$(BIN)/jupyter-book build . -W --keep-going -n
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
+venv: .venv/installed  ## set up .venv, the environment that all else uses
+
 test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
+	$(BIN)/mypy crcen notebooks/*.py
 	$(BIN)/mypy benchmarks
 	$(BIN)/pytest
 
@@ -36,4 +38,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book test benchmark speed clean
+.PHONY: help book venv test benchmark speed clean

@@ -2,7 +2,7 @@
 
 Reproduces Li & Zhu (2019), arXiv 1906.04026. Read the files in this order: weights,
 key_equation, losses, network, solver, classifiers, simulations, datasets, methods, protocol,
-results, benchmark, expense, laws, plots.
+results, benchmark, expense, laws, own_data, plots.
 """
 
 from crcen.classifiers import CRCENClassifier, CSMLPClassifier

@@ -178,8 +178,10 @@ def small_book(tmp_path):
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("_config.yml", "notebooks/run.py", "crcen/datasets.py"):
+    for name in ("_config.yml", "crcen/datasets.py"):
         shutil.copy(ROOT / name, root / name)
+    for path in (ROOT / "notebooks").glob("*.py"):
+        shutil.copy(path, root / "notebooks")
     for name in ("extensions", "static"):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
     return root
