@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
@@ -150,5 +151,5 @@ def execute_all(
 def _status(text: str) -> None:
     """Replace the last line of a terminal; elsewhere, as in a log, there is none."""
     if sys.stderr.isatty():
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        width = shutil.get_terminal_size().columns
         print(f"\r\033[K{text[: width - 1]}", end="", file=sys.stderr, flush=True)

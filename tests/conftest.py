@@ -41,3 +41,27 @@ def book(tmp_path_factory):
     built = build(root, "-W", "--keep-going", "-n")
     assert built.returncode == 0, built.stdout
     return root
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory):
+    """A project of three notebooks, all fresh."""
+    import run
+    import tiny
+
+    root = tmp_path_factory.mktemp("project")
+    tiny.make(root)
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.use_data(patch, root)
+        assert run.run_stale("smoke", root=root, report=id) == ["tiny", "other", "claims"]
+    return root
+
+
+@pytest.fixture
+def project(executed, tmp_path, monkeypatch):
+    """The same project, to be changed."""
+    import tiny
+
+    root = shutil.copytree(executed, tmp_path / "project")
+    tiny.use_data(monkeypatch, root)
+    return root

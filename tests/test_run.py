@@ -1,136 +1,18 @@
+import io
 import json
-import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import execution
-import jupytext
 import plan
 import pytest
 import run
-from bs4 import BeautifulSoup
 from conftest import ROOT
-from pages import _css, glued
-
-HEADER = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
-TINY = (
-    HEADER
-    + """
-# Tiny
-
-```{code-cell} python
-:tags: [parameters]
-
-n_runs: int = 3  # [1, 100] how many
-rate: float = 0.5  # (0, 1) how fast
-sizes: list[int] = [5, 10]  # how large
-method: str = "crcen"  # {crcen, rus} which
-```
-
-```{code-cell} python
-from crcen.answer import ANSWER
-
-print(ANSWER + n_runs, rate, sizes, method)
-```
-
-```{code-cell} python
-from myst_nb import glue
-
-assert n_runs != 13, "unlucky"
-glue("answer", str(ANSWER + n_runs), display=False)
-glue("constant", 0.5, display=False)
-```
-
-```{admonition} Note
-It is {glue:text}`answer`, for $x > 0$, by {eq}`eq-other`: see [the other](other.ipynb).
-```
-"""
-)
-OTHER = HEADER + "\n# Other\n\n```{code-cell} python\nprint('other')\n```\n"
-EQUATION = "\n$$\nx = 1\n$$ (eq-other)\n"
-PATH = "```{code-cell} python\n:tags: [parameters]\n\npath: str = ''  # a table\n```\n"
-TOC = """
-{format: jb-book, root: book/index, chapters: [
-  {file: book/chapters/other}, {file: book/chapters/tiny}, {file: book/chapters/claims}]}
-"""
-PROFILES = """
-smoke: {tiny: {n_runs: 1}}
-paper: {tiny: {n_runs: 100}, other: }
-unknown-name: {tiny: {n_run: 1}}
-wrong-type: {tiny: {n_runs: 1.5}}
-unknown-notebook: {tinny: {n_runs: 1}}
-"""
-
-
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """A project of three notebooks, all fresh."""
-    root = tmp_path_factory.mktemp("project")
-    for name, text in {
-        "notebooks/tiny.md": TINY,
-        "notebooks/other.md": OTHER + EQUATION,
-        "notebooks/claims.md": OTHER,
-        "notebooks/parameters.yml": PROFILES,
-        "notebooks/sources.yml": "a: 1\n",
-        "notebooks/paper/table.csv": "a\n1\n",
-        "results/cell/scores.csv": "a\n1\n",
-        "crcen/__init__.py": "",
-        "crcen/answer.py": "ANSWER = 41\n",
-        "requirements.txt": "numpy\n",
-        "tiny.npz": "data",
-        "_toc.yml": TOC,
-        "_config.yml": (ROOT / "_config.yml").read_text(),
-        "book/index.md": "# Front\n",
-        "book/references.bib": "",
-    }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    for name in ("extensions", "static"):
-        shutil.copytree(ROOT / "book" / name, root / "book" / name)
-    with pytest.MonkeyPatch.context() as patch:
-        use_data(patch, root)
-        assert run.run_stale("smoke", root=root, report=id) == ["tiny", "other", "claims"]
-    return root
-
-
-def use_data(patch, root):
-    """Put one data set in the place of the real ones."""
-
-    def load(name):
-        raise LookupError(name)
-
-    stand_in = SimpleNamespace(
-        DATASETS=["tiny"],
-        DataError=LookupError,
-        locate_dataset=lambda name: tuple(root.glob(f"{name}.npz")),
-        load_dataset=load,
-    )
-    for module in (plan, execution):
-        patch.setattr(module, "datasets", lambda: stand_in)
-
-
-@pytest.fixture
-def project(executed, tmp_path, monkeypatch):
-    """The same project, to be changed."""
-    root = shutil.copytree(executed, tmp_path / "project")
-    use_data(monkeypatch, root)
-    return root
+from tiny import PATH, edit, printed
 
 
 def stale(root, profile="smoke"):
     return {job.source.stem for job in plan.plan(root, profile) if not job.fresh}
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
-def printed(notebook):
-    cells = json.loads(notebook.read_text())["cells"]
-    return "".join("".join(out.get("text", "")) for c in cells for out in c.get("outputs", []))
 
 
 def test_nothing_runs_when_nothing_changed(project):
@@ -242,94 +124,24 @@ def test_looking_for_data_does_not_wait_for_torch():
     assert found == "1\nFalse\n"
 
 
+def test_a_terminal_shows_which_cell_a_notebook_is_at(project, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    edit(project / "notebooks/tiny.md", "# Tiny", "# Small")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run.run_stale("smoke", root=project, report=id)
+    assert "s: tiny cell" in sys.stderr.getvalue()
+    assert sys.stderr.getvalue().endswith("\r\033[K")
+
+
 def test_data_that_cannot_be_had_are_named_once(project):
     (project / "tiny.npz").unlink()
     lines = []
     execution.fetch_data(lines.append)
     assert len(lines) == 1
     assert "tiny" in lines[0]
-
-
-def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
-    before = (project / "book/chapters/tiny.ipynb").read_bytes()
-    asked = ["--profile", "smoke", "tiny", "n_runs=7", "sizes=(1,)", "method=rus"]
-    assert run.main(asked, root=project) == 0
-    (notebook,) = (project / "runs").glob("tiny-*.ipynb")
-    assert printed(notebook) == "48 0.5 [1] rus\n"
-    made = json.loads(notebook.read_text())["metadata"]["crcen"]
-    assert made["given"] == {"n_runs": 7, "sizes": [1], "method": "rus"}
-    assert (project / "book/chapters/tiny.ipynb").read_bytes() == before
-    html = notebook.with_suffix(".html")
-    assert str(html) in capsys.readouterr().out
-    page = BeautifulSoup(html.read_text(), "html.parser")
-    assert page.title.text.startswith("Tiny")
-    assert "method = 'rus', n_runs = 7, sizes = [1]" in page.main.text
-    assert "48 0.5 [1] rus" in page.main.text
-    assert "It is 48, for \\(x > 0\\), by (1): see the other." in page.main.text
-    stands_alone(page)
-    assert run.main(asked, root=project) == 0
-    assert f"{notebook.stem:<18} fresh" in capsys.readouterr().out
-
-
-def stands_alone(page):
-    """A page that loads nothing and leads to nothing that is not beside it."""
-    assert page.select("link, iframe, object, script[src]") == []
-    assert [i["src"] for i in page.select("[src]") if not i["src"].startswith("data:")] == []
-    for style in page.select("style"):
-        for url in style.text.split("url(")[1:]:
-            assert url.lstrip("'\"").startswith("data:"), url[:60]
-        assert "@import" not in style.text
-    for link in page.select("a[href]"):
-        assert link["href"].startswith(("#", "https://", "data:")), link
-
-
-def test_a_page_with_mathematics_carries_mathjax(project):
-    assert run.main(["--profile", "smoke", "tiny", "n_runs=2"], root=project) == 0
-    assert run.main(["--profile", "smoke", "claims"], root=project) == 0
-    sizes = {path.name[:5]: path.stat().st_size for path in (project / "runs").glob("*.html")}
-    assert sizes["tiny-"] > 2e6 > sizes["claim"]
-
-
-def test_styles_lose_what_they_would_load(tmp_path):
-    (tmp_path / "a.css").write_text(
-        '@import "b.css";\n@font-face{font-family:x;src:url(x.woff)}\n'
-        "p{color:red;background:url(p.png)}q{background:url('data:image/png;base64,AA')}"
-    )
-    (tmp_path / "b.css").write_text("b{margin:0}")
-    css = _css(tmp_path / "a.css")
-    assert "b{margin:0}" in css
-    assert "p{color:red;}q{background:url('data:image/png;base64,AA')}" in css
-    assert "woff" not in css
-
-
-def test_a_sweep_runs_every_combination_and_shows_them_on_one_page(project, capsys):
-    asked = ["--profile", "smoke", "tiny", "n_runs=2", "n_runs=13", "rate=0.1", "rate=0.2"]
-    assert run.main(asked, root=project) == 1
-    said = capsys.readouterr()
-    assert said.err.count("raised AssertionError: unlucky") == 2
-    assert said.out.count("ran in") == said.out.count("failed") == 2
-    (html,) = (project / "runs").glob("tiny-sweep-*.html")
-    page = BeautifulSoup(html.read_text(), "html.parser")
-    rows = [[cell.text for cell in row.select("th, td")] for row in page.select("table tr")]
-    assert rows[0] == ["run", "n_runs", "rate", "answer", "constant"]
-    assert sorted(row[1:] for row in rows[1:]) == [
-        ["13", "0.100000", "–", "–"],
-        ["13", "0.200000", "–", "–"],
-        ["2", "0.100000", "43", "0.5"],
-        ["2", "0.200000", "43", "0.5"],
-    ]
-    assert "4 runs, of which 2 failed" in page.main.text
-    assert "sizes = [5, 10]" in page.main.text
-    assert page.main.text.count("raised AssertionError: unlucky") == 2
-    for link in page.select("table a[href]"):
-        assert (html.parent / link["href"]).exists()
-    csv = html.with_suffix(".csv").read_text().splitlines()
-    assert csv[0] == "run,n_runs,rate,sizes,method,answer,constant"
-    assert len(csv) == 5
-
-    assert run.main(asked, root=project) == 1
-    said = capsys.readouterr()
-    assert (said.out.count("fresh"), said.out.count("failed")) == (2, 2)
 
 
 def test_a_file_that_a_parameter_names_counts_by_its_content(project):
@@ -342,11 +154,6 @@ def test_a_file_that_a_parameter_names_counts_by_its_content(project):
     table.write_text("b")
     (after,) = plan.plan(project, "smoke", asked)
     assert before.key == same.key != after.key
-
-
-def test_glued_values_are_read_as_they_stand(executed):
-    notebook = jupytext.read(executed / "book/chapters/tiny.ipynb")
-    assert glued(notebook) == {"answer": "42", "constant": "0.5"}
 
 
 @pytest.mark.parametrize(
