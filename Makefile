@@ -18,10 +18,12 @@ bundle: .venv/installed  ## pack pages, PDF, notebooks, results and sources into
 	@$(MAKE) --no-print-directory pdf
 	$(BIN)/python book/bundle.py
 
+venv: .venv/installed  ## set up .venv, the environment that all else uses
+
 test: .venv/installed  ## check style and types, run the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy crcen notebooks/run.py notebooks/report.py
+	$(BIN)/mypy crcen notebooks/*.py
 	$(BIN)/mypy benchmarks
 	$(BIN)/mypy book
 	$(BIN)/pytest
@@ -45,4 +47,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book pdf bundle test benchmark speed clean
+.PHONY: help book pdf bundle venv test benchmark speed clean

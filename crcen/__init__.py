@@ -2,7 +2,7 @@
 
 Reproduces Li & Zhu (2019), arXiv 1906.04026. Read the files in this order: weights,
 key_equation, losses, network, solver, classifiers, simulations, datasets, methods, protocol,
-results, benchmark, expense, laws, choice, heldout, plots.
+results, benchmark, expense, laws, choice, heldout, deviations, multiclass, own_data, plots.
 """
 
 from crcen.choice import choose_lam

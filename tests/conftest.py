@@ -69,10 +69,12 @@ def small_book(tmp_path):
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("_config.yml", "CITATION.cff", "notebooks/run.py", "crcen/datasets.py"):
+    for name in ("_config.yml", "CITATION.cff", "crcen/datasets.py"):
         shutil.copy(ROOT / name, root / name)
     for name in ("extensions", "static"):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
+    for path in ROOT.glob("notebooks/*.py"):
+        shutil.copy(path, root / "notebooks")
     for path in (*ROOT.glob("book/*.py"), ROOT / "book/print.css"):
         shutil.copy(path, root / "book")
     return root
@@ -101,3 +103,27 @@ def small_clone(small_book):
     git(small_book, "add", ".")
     git(small_book, "commit", "--quiet", "--message", "A small book")
     return small_book
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory):
+    """A project of three notebooks, all fresh."""
+    import run
+    import tiny
+
+    root = tmp_path_factory.mktemp("project")
+    tiny.make(root)
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.use_data(patch, root)
+        assert run.run_stale("smoke", root=root, report=id) == ["tiny", "other", "claims"]
+    return root
+
+
+@pytest.fixture
+def project(executed, tmp_path, monkeypatch):
+    """The same project, to be changed."""
+    import tiny
+
+    root = shutil.copytree(executed, tmp_path / "project")
+    tiny.use_data(monkeypatch, root)
+    return root

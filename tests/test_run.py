@@ -1,107 +1,18 @@
-import ast
+import io
 import json
-import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
+import execution
+import plan
 import pytest
 import run
 from conftest import ROOT
-
-HEADER = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
-TINY = (
-    HEADER
-    + """
-# Tiny
-
-```{code-cell} python
-:tags: [parameters]
-
-n_runs: int = 3  # how many
-rate: float = 0.5  # how fast
-sizes: list[int] = [5, 10]  # how large
-method: str = "crcen"  # which
-```
-
-```{code-cell} python
-from crcen.answer import ANSWER
-
-print(ANSWER + n_runs, rate, sizes, method)
-```
-"""
-)
-OTHER = HEADER + "\n```{code-cell} python\nprint('other')\n```\n"
-PROFILES = """
-smoke: {tiny: {n_runs: 1}}
-paper: {tiny: {n_runs: 100}, other: }
-unknown-name: {tiny: {n_run: 1}}
-wrong-type: {tiny: {n_runs: 1.5}}
-unknown-notebook: {tinny: {n_runs: 1}}
-"""
-
-
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """A project of three notebooks, all fresh."""
-    root = tmp_path_factory.mktemp("project")
-    for name, text in {
-        "notebooks/tiny.md": TINY,
-        "notebooks/other.md": OTHER,
-        "notebooks/claims.md": OTHER,
-        "notebooks/parameters.yml": PROFILES,
-        "notebooks/sources.yml": "a: 1\n",
-        "notebooks/paper/table.csv": "a\n1\n",
-        "results/cell/scores.csv": "a\n1\n",
-        "crcen/__init__.py": "",
-        "crcen/answer.py": "ANSWER = 41\n",
-        "requirements.txt": "numpy\n",
-        "tiny.npz": "data",
-    }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        use_data(patch, root)
-        assert run.run_stale("smoke", root=root, report=id) == ["tiny", "other", "claims"]
-    return root
-
-
-def use_data(patch, root):
-    """Put one data set in the place of the real ones."""
-
-    def load(name):
-        raise LookupError(name)
-
-    stand_in = SimpleNamespace(
-        DATASETS=["tiny"],
-        DataError=LookupError,
-        locate_dataset=lambda name: tuple(root.glob(f"{name}.npz")),
-        load_dataset=load,
-    )
-    patch.setattr(run, "datasets", lambda: stand_in)
-
-
-@pytest.fixture
-def project(executed, tmp_path, monkeypatch):
-    """The same project, to be changed."""
-    root = shutil.copytree(executed, tmp_path / "project")
-    use_data(monkeypatch, root)
-    return root
+from tiny import PATH, edit, printed
 
 
 def stale(root, profile="smoke"):
-    return {job.source.stem for job in run.plan(root, profile) if not job.fresh}
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
-def printed(notebook):
-    cells = json.loads(notebook.read_text())["cells"]
-    return "".join("".join(out.get("text", "")) for c in cells for out in c.get("outputs", []))
+    return {job.source.stem for job in plan.plan(root, profile) if not job.fresh}
 
 
 def test_nothing_runs_when_nothing_changed(project):
@@ -200,7 +111,7 @@ def test_a_kernel_that_dies_is_a_failure(project):
 
 def test_looking_for_data_does_not_wait_for_torch():
     code = (
-        "import run, sys; print(len(run.datasets().locate_dataset('abalone')));"
+        "import plan, sys; print(len(plan.datasets().locate_dataset('abalone')));"
         "print('torch' in sys.modules)"
     )
     found = subprocess.run(
@@ -213,22 +124,36 @@ def test_looking_for_data_does_not_wait_for_torch():
     assert found == "1\nFalse\n"
 
 
+def test_a_terminal_shows_which_cell_a_notebook_is_at(project, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    edit(project / "notebooks/tiny.md", "# Tiny", "# Small")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run.run_stale("smoke", root=project, report=id)
+    assert "s: tiny cell" in sys.stderr.getvalue()
+    assert sys.stderr.getvalue().endswith("\r\033[K")
+
+
 def test_data_that_cannot_be_had_are_named_once(project):
     (project / "tiny.npz").unlink()
     lines = []
-    run.fetch_data(lines.append)
+    execution.fetch_data(lines.append)
     assert len(lines) == 1
     assert "tiny" in lines[0]
 
 
-def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
-    before = (project / "book/chapters/tiny.ipynb").read_bytes()
-    asked = ["--profile", "smoke", "tiny", "n_runs=7", "sizes=(1,)", "method=rus"]
-    assert run.main(asked, root=project) == 0
-    (notebook,) = (project / "runs").glob("tiny-*.ipynb")
-    assert str(notebook) in capsys.readouterr().out
-    assert printed(notebook) == "48 0.5 [1] rus\n"
-    assert (project / "book/chapters/tiny.ipynb").read_bytes() == before
+def test_a_file_that_a_parameter_names_counts_by_its_content(project):
+    edit(project / "notebooks/other.md", "# Other\n", PATH)
+    table = project / "mine.csv"
+    table.write_text("a")
+    asked = ("other", [f"path={table}"])
+    (before,) = plan.plan(project, "smoke", asked)
+    (same,) = plan.plan(project, "smoke", asked)
+    table.write_text("b")
+    (after,) = plan.plan(project, "smoke", asked)
+    assert before.key == same.key != after.key
 
 
 @pytest.mark.parametrize(
@@ -236,6 +161,9 @@ def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
     [
         (["tiny", "n_run=7"], "unknown parameter of tiny (command line) 'n_run'; there is n_runs"),
         (["tiny", "n_runs=x"], "n_runs='x' is not of type int; an example is n_runs=3"),
+        (["tiny", "n_runs=101"], "n_runs=101 is outside [1, 100]; an example is n_runs=3"),
+        (["tiny", "n_runs=2", "n_runs=0"], "n_runs=0 is outside [1, 100]"),
+        (["tiny", "method=best"], "method='best' is outside {crcen, rus}"),
         (["tiny", "n_runs=true"], "n_runs=True is not of type int"),
         (["tiny", "sizes=[1, a]"], "sizes=[1, 'a'] is not of type list[int]"),
         (["tiny", "n_runs"], "'n_runs' is not of the form parameter=value"),
@@ -252,34 +180,21 @@ def test_a_request_that_cannot_be_met(project, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("value", "kind", "conformed"),
-    [
-        (1, "float", 1.0),
-        (0.5, "float", 0.5),
-        (True, "bool", True),
-        ((5, 10), "list[int]", [5, 10]),
-        ([1], "tuple[float, ...]", [1.0]),
-        ([[1], [2, 3]], "list[list[int]]", [[1], [2, 3]]),
-        (("a", 1), "list", ["a", 1]),
-    ],
-)
-def test_a_value_takes_the_declared_type(value, kind, conformed):
-    result = run.conform(value, ast.parse(kind, mode="eval").body)
-    assert repr(result) == repr(conformed)
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [(True, "int"), (True, "float"), (1, "bool"), (1, "str"), ("ab", "list"), ("1", "float")],
-)
-def test_a_value_of_another_type_is_refused(value, kind):
-    with pytest.raises(TypeError):
-        run.conform(value, ast.parse(kind, mode="eval").body)
-
-
-def test_list_shows_parameters_and_state(project, capsys):
+def test_list_shows_titles_and_state(project, capsys):
     assert run.main(["--list", "--profile", "paper"], root=project) == 0
     out = capsys.readouterr().out
-    assert "tiny              stale\n  n_runs: int = 100  # how many" in out
-    assert "other             fresh" in out
+    assert "tiny               stale  Tiny" in out
+    assert "other              fresh  Other" in out
+
+
+def test_help_on_a_notebook_shows_type_default_meaning_and_range(project, capsys):
+    assert run.main(["tiny", "--help", "--profile", "paper"], root=project) == 0
+    out = capsys.readouterr().out
+    assert "  n_runs: int = 100\n      how many; [1, 100]\n" in out
+    assert "      set by the profile paper, otherwise 3\n" in out
+    assert "  sizes: list[int] = [5, 10]\n      how large\n" in out
+
+
+def test_help_without_a_notebook_is_about_the_command(project, capsys):
+    assert run.main(["--help"], root=project) == 0
+    assert "seed=1 seed=2       a sweep" in capsys.readouterr().out

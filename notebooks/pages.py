@@ -1,0 +1,210 @@
+"""One HTML file of a run, as the book would show it, that needs neither network nor neighbours.
+
+The run takes the place of its chapter in a copy of the book, whose other chapters stay unexecuted:
+they are there for the numbers of their equations. Of the built page the article is kept, with its
+styles, images and MathJax written into the file.
+"""
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from html import escape
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jupytext
+import nbformat
+import pandas as pd
+import yaml
+from bs4 import BeautifulSoup
+from nbformat import NotebookNode
+from parameters import RunError
+from plan import Job
+
+BUILD = "from jupyter_book.cli.main import main; main()"
+OWN = "papermill_chapters"  # the book's extension that would run the notebooks
+# The theme's icons need a font of their own, and its layout a frame around the article.
+STYLE = """
+main { box-sizing: border-box; margin: 0 auto; max-width: 52rem; padding: 1rem; width: 100%; }
+.bd-article :is(.admonition-title, summary)::after, .headerlink { display: none; }
+"""
+THEME = """
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
+follow();
+dark.addEventListener("change", follow);
+"""
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+<script>{script}</script>
+</head>
+<body>
+<main>
+{article}
+</main>
+{mathjax}
+</body>
+</html>
+"""
+
+
+def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
+    """Write a notebook or a text as an HTML file.
+
+    Parameters
+    ----------
+    document : Path
+        An executed notebook, or Markdown.
+    page : Path
+        The HTML file.
+    root : Path
+        The project's folder.
+    chapter : str
+        The chapter in whose place it stands; if there is none, it is a book of its own.
+
+    Raises
+    ------
+    RunError
+        If the book cannot be built.
+    """
+    with tempfile.TemporaryDirectory(dir=page.parent) as scratch:
+        book, name = Path(scratch), chapter or "page"
+        configuration = yaml.safe_load((root / "_config.yml").read_text("utf8"))
+        configuration["sphinx"]["local_extensions"].pop(OWN)
+        configuration["sphinx"]["config"]["extensions"].remove(OWN)
+        (book / "_config.yml").write_text(yaml.safe_dump(configuration), "utf8")
+        ignore = shutil.ignore_patterns("chapters", "__pycache__")
+        shutil.copytree(root / "book", book / "book", ignore=ignore)
+        chapters = book / "book/chapters"
+        chapters.mkdir()
+        if chapter:
+            shutil.copy(root / "_toc.yml", book)
+            for source in (root / "notebooks").glob("*.md"):
+                jupytext.write(jupytext.read(source), chapters / f"{source.stem}.ipynb")
+        else:
+            (book / "_toc.yml").write_text("{format: jb-book, root: book/chapters/page}")
+        shutil.copy(document, chapters / f"{name}{document.suffix}")
+        command = [sys.executable, "-c", BUILD, "build", ".", "--quiet"]
+        built = subprocess.run(command, cwd=book, capture_output=True, text=True)
+        html = book / f"_build/html/book/chapters/{name}.html"
+        if built.returncode or not html.exists():
+            raise RunError(f"no page of {document}: {built.stdout}{built.stderr}", status=1)
+        soup = BeautifulSoup(html.read_text("utf8"), "html.parser")
+        written = html.with_name("whole.html")
+        if chapter:
+            run = BeautifulSoup(note(nbformat.read(document, as_version=4)), "html.parser")
+            soup.select("article h1")[0].insert_after(run)
+            for link in soup.select("article a[href]"):
+                url = urlsplit(str(link["href"]))
+                if not url.scheme and url.path:
+                    link.unwrap()  # it led to another page, or to the file of an image
+        written.write_text(_standalone(soup, html), "utf8")
+        shutil.move(written, page)
+
+
+def _standalone(soup: BeautifulSoup, html: Path) -> str:
+    """Return the article of a page as a document of its own."""
+    article: Any = soup.select_one("article.bd-article")
+    for image in article.select("img[src]"):
+        file = html.parent / image["src"]
+        kind = "svg+xml" if file.suffix == ".svg" else file.suffix[1:]
+        content = base64.b64encode(file.read_bytes()).decode()
+        image["src"] = f"data:image/{kind};base64,{content}"
+    for script in article.select("script[src]"):
+        script.decompose()
+    links = soup.select("link[rel=stylesheet]")
+    style = (
+        "\n".join(_css(html.parent / urlsplit(str(link["href"])).path) for link in links) + STYLE
+    )
+    mathjax = ""
+    if article.select(".math"):
+        package = Path(import_module("sphinx-mathjax-offline").__path__[0], "static/mathjax")
+        code = (package / "tex-svg.js").read_text("utf8")  # draws its glyphs, without fonts
+        options = next(s for s in soup.select("script") if s.text.startswith("window.MathJax"))
+        mathjax = f"{options}\n<script>{code}</script>"
+    title = escape(soup.title.text if soup.title else html.stem)
+    return PAGE.format(title=title, style=style, script=THEME, article=article, mathjax=mathjax)
+
+
+def _css(file: Path) -> str:
+    """Return a style sheet with those that it imports, without fonts."""
+    text = file.read_text("utf8")
+    text = re.sub(r'@import "([^"]+)";', lambda found: _css(file.parent / found[1]), text)
+    text = re.sub(r"@font-face\s*\{[^}]*\}", "", text)
+    return re.sub(r"[^;{]*:\s*url\((?!['\"]?data:)[^;}]*;?", "", text)
+
+
+def note(notebook: NotebookNode) -> str:
+    """Say in a line of HTML what a run was given and in what it ran."""
+    made = notebook.metadata["crcen"]
+    given = ", ".join(f"{name} = {value!r}" for name, value in made["given"].items())
+    packages = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+    date = notebook.metadata["papermill"]["start_time"][:10]
+    return (
+        f"<p>A run of {date} with <code>{escape(given or 'the defaults')}</code>, profile"
+        f" {escape(made['profile'])}, in {made['seconds']:.0f} s: {escape(packages)}.</p>"
+    )
+
+
+def glued(notebook: NotebookNode) -> dict[str, str]:
+    """Return the numbers that an executed notebook has glued, as they stand in its text."""
+    numbers = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            scrap = output.get("metadata", {}).get("scrapbook")
+            if scrap:
+                text = output.data.get(scrap["mime_prefix"] + "text/plain", "")
+                numbers[scrap["name"]] = text.strip("'\"")
+    return numbers
+
+
+def sweep_page(jobs: list[Job], failures: dict[str, str], root: Path) -> Path:
+    """Write one page of several runs of a notebook: what varied, and all that they have glued.
+
+    The numbers stand beside it as a CSV file, too.
+    """
+    from report import table
+
+    name, keys = jobs[0].source.stem, sorted(job.key for job in jobs)
+    sweep = root / f"runs/{name}-sweep-{hashlib.sha256(''.join(keys).encode()).hexdigest()[:8]}"
+    rows = [
+        {"run": job.target.stem}
+        | job.parameters
+        | ({} if job.key in failures else glued(nbformat.read(job.target, as_version=4)))
+        for job in jobs
+    ]
+    runs = pd.DataFrame(rows)
+    runs.to_csv(sweep.with_suffix(".csv"), index=False)
+
+    links = [job.page.name for job in jobs]
+    for k, job in enumerate(jobs):
+        if job.key in failures:
+            links[k] = f"{job.target.stem}-failed.ipynb"
+    runs["run"] = [f'<a href="{a}">{j.key[:8]}</a>' for a, j in zip(links, jobs, strict=True)]
+    same = [c for c in runs if len(runs) > 1 and len(set(runs[c].map(str))) == 1]
+    constants = ", ".join(f"{c} = {runs[c][0]}" for c in same) or "nothing"
+    reasons = [f"- {job.target.stem}: `{failures[job.key]}`" for job in jobs if job.key in failures]
+    text = [
+        f"# Sweep of {name}",
+        f"{len(jobs)} runs, of which {len(failures)} failed. All runs share: {escape(constants)}.",
+        *(["## Failed", "\n".join(reasons)] if reasons else []),
+        "## Runs",
+        "Parameters that vary, then the numbers that the runs have glued into their text.",
+        str(table(runs.drop(columns=same), f"Runs of {name}.").data),
+    ]
+    with tempfile.TemporaryDirectory(dir=sweep.parent) as scratch:
+        document = Path(scratch, "page.md")
+        document.write_text("\n\n".join(text) + "\n", "utf8")
+        render(document, sweep.with_suffix(".html"), root)
+    return sweep.with_suffix(".html")

@@ -1,0 +1,137 @@
+"""What there is to run: one job a chapter, or a reader's own; and which of them are fresh.
+
+A job's key is a checksum of all that it rests on. It is stored in the executed notebook, so that
+one made from other inputs is recognised as stale.
+"""
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from parameters import Parameter, check, declared, read_grid, read_profile, unknown
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LAST = "claims"  # reads the other chapters, so it runs after them and rests on their keys too
+INPUTS = (
+    "crcen/**/*.py",
+    "notebooks/*.py",
+    "notebooks/*.yml",
+    "notebooks/paper/*",
+    "results/**/*",
+    "benchmarks/results/*",
+    "requirements.txt",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A notebook to execute with ``parameters``, of which ``given`` are not its own defaults."""
+
+    source: Path
+    target: Path
+    profile: str
+    parameters: dict[str, Any]
+    given: dict[str, Any]
+    key: str
+    mine: bool  # a reader's, not a chapter
+
+    @property
+    def page(self) -> Path:
+        """The HTML page of a reader's run."""
+        return self.target.with_suffix(".html")
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the executed notebook was made from these very inputs."""
+        return stored_key(self.target) == self.key and (self.page.exists() or not self.mine)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def datasets() -> ModuleType:
+    """Load ``crcen.datasets`` by itself: the package imports torch, which takes seconds."""
+    spec = spec_from_file_location("crcen_datasets", ROOT / "crcen/datasets.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def inputs(root: Path) -> dict[str, Any]:
+    """Return what all notebooks rest on, each file by its name and checksum."""
+    files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
+    files.discard(root / "notebooks/parameters.yml")  # counts by the values of each notebook
+    return {
+        "python": platform.python_version(),
+        "files": {path.relative_to(root).as_posix(): digest(path) for path in files},
+        "data": {
+            name: {path.name: digest(path) for path in datasets().locate_dataset(name)}
+            for name in datasets().DATASETS
+        },
+    }
+
+
+def named_files(
+    folder: Path, values: Mapping[str, Any], known: Mapping[str, Parameter]
+) -> dict[str, str]:
+    """Return the checksums of the files that parameters name, relative to the notebook's folder."""
+    paths = {
+        name: folder / value
+        for name, value in values.items()
+        if known[name].type == "str" and value and not known[name].range
+    }
+    return {name: digest(path) for name, path in paths.items() if path.is_file()}
+
+
+def stored_key(chapter: Path) -> str | None:
+    """Return the key that an executed notebook was made under."""
+    if not chapter.exists():
+        return None
+    return json.loads(chapter.read_text("utf8"))["metadata"].get("crcen", {}).get("key")
+
+
+def plan(root: Path, profile: str, mine: tuple[str, Iterable[str]] | None = None) -> list[Job]:
+    """Return one job a chapter; or, of a reader's notebook and assignments, one a combination."""
+    profiled, common = read_profile(root, profile), inputs(root)
+    if mine and mine[0] not in profiled:
+        raise unknown("notebook", mine[0], profiled)
+    jobs: dict[str, Job] = {}
+    for name in [mine[0]] if mine else profiled:
+        source, target = root / f"notebooks/{name}.md", root / f"book/chapters/{name}.ipynb"
+        known = declared(source)
+        defaults = {n: parameter.default for n, parameter in known.items()}
+        values = defaults | check(source, profiled[name], f"profile {profile}")
+        read = [n for n in profiled if name == LAST != n]
+        basis = {
+            "notebook": source.read_text("utf8"),
+            "inputs": common,
+            "chapters": {n: stored_key(target.with_stem(n)) for n in read},
+        }
+        for asked in read_grid(source, mine[1]) if mine else [{}]:
+            parameters = values | asked
+            own = {
+                "parameters": parameters,
+                "files": named_files(source.parent, parameters, known),
+            }
+            text = json.dumps(basis | own, sort_keys=True)
+            key = hashlib.sha256(text.encode()).hexdigest()
+            if mine:
+                target = root / f"runs/{name}-{key[:8]}.ipynb"
+            given = {n: value for n, value in parameters.items() if value != defaults[n]}
+            jobs[key] = Job(source, target, profile, parameters, given, key, bool(mine))
+    return list(jobs.values())

@@ -1,0 +1,164 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crcen.own_data import read_table
+
+
+@pytest.fixture
+def frame():
+    """A table that can be used: 30 of 100 rows are the minority."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "id": [f"case {k}" for k in range(100)],
+            "age": rng.integers(20, 80, 100),
+            "income": rng.normal(size=100),
+            "smokes": rng.random(100) < 0.3,
+            "outcome": ["ill"] * 30 + ["well"] * 70,
+        }
+    )
+
+
+def write(frame, folder, name="mine.csv"):
+    path = folder / name
+    frame.to_parquet(path) if name.endswith(".parquet") else frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.CSV", "mine.csv.gz", "mine.parquet"])
+def test_a_table_is_read_as_a_data_set(frame, tmp_path, name):
+    read = read_table(write(frame, tmp_path, name), "outcome", "ill", drop=["id"])
+    np.testing.assert_array_equal(read.data, frame[["age", "income", "smokes"]].astype(float))
+    assert read.data.dtype == np.float64
+    np.testing.assert_array_equal(read.target, [1] * 30 + [0] * 70)
+    assert read.feature_names == ["age", "income", "smokes"]
+    assert (read.name, read.labels) == (name, ("well", "ill"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive"),
+    [((1, 0), "1"), ((1, 0), 1), ((1.0, 0.0), 1), ((True, False), "True"), ((1.5, 0), "1.5")],
+)
+def test_a_label_is_compared_as_text(frame, tmp_path, labels, positive):
+    frame["outcome"] = [labels[0]] * 30 + [labels[1]] * 70
+    assert read_table(write(frame, tmp_path), "outcome", positive, drop=["id"]).target.sum() == 30
+
+
+def refused(frame, folder, message, target="outcome", positive="ill", drop=("id",), **options):
+    with pytest.raises(ValueError, match=message):
+        read_table(write(frame, folder), target, positive, drop=drop, **options)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"path='.*none.csv' is not a file, seen from .*: give"
+    ):
+        read_table(tmp_path / "none.csv", "outcome", "ill")
+
+
+def test_an_unknown_ending(tmp_path):
+    path = tmp_path / "mine.xlsx"
+    path.write_text("")
+    with pytest.raises(ValueError, match=r"path='.*xlsx' must end in .csv, .csv.gz, .parquet"):
+        read_table(path, "outcome", "ill")
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "torn.parquet", "torn.csv.gz", "bytes.csv"])
+def test_an_unreadable_file(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"" if name == "empty.csv" else b"\xff\xfe\x00torn")
+    with pytest.raises(ValueError, match=r"path='.*' cannot be read as .* Save the table anew"):
+        read_table(path, "outcome", "ill")
+
+
+def test_parquet_without_pyarrow(frame, tmp_path, monkeypatch):
+    path = write(frame, tmp_path, "mine.parquet")
+
+    def read(path):
+        raise ImportError("no pyarrow")
+
+    monkeypatch.setitem(read_table.__globals__["READERS"], ".parquet", read)
+    with pytest.raises(ImportError, match=r"needs pyarrow: pip install pyarrow, or save"):
+        read_table(path, "outcome", "ill")
+
+
+def test_a_missing_target_names_the_nearest(frame, tmp_path):
+    refused(frame, tmp_path, r"target='outcom' is not a column: choose one of 'outcome'", "outcom")
+
+
+def test_another_separator_is_suspected(frame, tmp_path):
+    path = tmp_path / "mine.csv"
+    frame.to_csv(path, sep=";", index=False)
+    with pytest.raises(ValueError, match="one column only: are the fields separated by commas"):
+        read_table(path, "outcome", "ill")
+
+
+def test_a_column_to_drop_that_is_not_there(frame, tmp_path):
+    refused(frame, tmp_path, r"drop='ident' is not a column: choose one of 'id'", drop=["ident"])
+
+
+def test_an_unknown_label_names_those_present(frame, tmp_path):
+    refused(
+        frame, tmp_path, r"positive='sick'.*'well' \(70 rows\), 'ill' \(30 rows\)", positive="sick"
+    )
+
+
+def test_more_than_two_labels(frame, tmp_path):
+    frame.loc[90:, "outcome"] = "unknown"
+    refused(
+        frame, tmp_path, r"has 3 labels, 'well' \(60 rows\).*one against the rest, with frame\["
+    )
+    # The advice works:
+    frame["outcome"] = frame["outcome"].astype(str) == "ill"
+    assert read_table(write(frame, tmp_path), "outcome", "True", drop=["id"]).target.sum() == 30
+
+
+def test_one_label_only(frame, tmp_path):
+    frame["outcome"] = "ill"
+    refused(frame, tmp_path, r"target='outcome' has the one label 'ill' in all rows: add")
+
+
+def test_the_majority_as_minority(frame, tmp_path):
+    refused(
+        frame, tmp_path, r"positive='well' is the majority.*give positive='ill'", positive="well"
+    )
+
+
+@pytest.mark.parametrize(("n", "accepted"), [(19, False), (20, True)])
+def test_too_few_minority_rows(frame, tmp_path, n, accepted):
+    few = frame.drop(range(30 - n))
+    if accepted:
+        assert read_table(write(few, tmp_path), "outcome", "ill", drop=["id"]).target.sum() == n
+    else:
+        refused(few, tmp_path, r"positive='ill' has 19 rows, fewer than min_minority=20: a quarter")
+
+
+def test_a_row_without_a_label(frame, tmp_path):
+    frame.loc[3, "outcome"] = None
+    refused(frame, tmp_path, r"target='outcome' has no label in 1 rows: drop them")
+
+
+def test_columns_that_are_not_numbers(frame, tmp_path):
+    refused(frame, tmp_path, r"columns 'id' are not numbers: encode.*get_dummies\(", drop=())
+    encoded = pd.get_dummies(frame, columns=["id"], dtype=float)  # the advice works
+    assert read_table(write(encoded, tmp_path), "outcome", "ill").data.shape == (100, 103)
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf])
+def test_columns_with_gaps(frame, tmp_path, gap):
+    frame.loc[5, "income"] = gap
+    refused(frame, tmp_path, "columns 'income' have missing or infinite values: fill them")
+
+
+def test_constant_columns(frame, tmp_path):
+    frame["country"], frame["year"] = 1, 2026
+    message = re.escape("columns 'country', 'year' are constant")
+    refused(frame, tmp_path, message + r".*drop=\['country', 'year'\]")
+
+
+def test_no_column_left(frame, tmp_path):
+    drop = ["id", "age", "income", "smokes"]
+    refused(frame, tmp_path, "drop leaves no column besides the target", drop=drop)
