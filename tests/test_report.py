@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import report
 from bs4 import BeautifulSoup
+from scipy.stats import ttest_1samp
 
 
 def test_the_columns_of_the_paper_are_marked():
@@ -96,3 +97,18 @@ def test_counts_are_read_by_split_and_alpha_in_the_order_asked_for():
 @pytest.mark.parametrize(("value", "text"), [(5.531, "5.53"), (float("inf"), "∞")])
 def test_a_number_may_be_infinite(value, text):
     assert report.number(value) == text
+
+
+def test_the_corrected_test_is_the_t_test_with_a_wider_interval():
+    d = pd.Series([0.1, -0.2, 0.3, 0.25, 0.05])
+    plain = ttest_1samp(d, 0)
+    tested = report.corrected_t(d, test_size=1e-12)  # nothing overlaps
+    assert tested["p"] == pytest.approx(plain.pvalue)
+    assert tested["half"] == pytest.approx(plain.confidence_interval().high - d.mean())
+    wider = report.corrected_t(d, test_size=0.25)["half"] / tested["half"]
+    assert wider == pytest.approx(((1 / 5 + 1 / 3) / (1 / 5)) ** 0.5)
+
+
+def test_p_values_are_adjusted_in_their_order():
+    adjusted = report.holm(pd.Series([0.01, 0.04, 0.03, 0.005]))
+    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
