@@ -9,7 +9,7 @@ from scipy.optimize import LinearConstraint, minimize
 from scipy.special import expit, log_expit, softmax
 from sklearn.svm import SVC
 
-from crcen import CRCENClassifier, CSMLPClassifier, key_equation, lam_from_alpha
+from crcen import CRCENClassifier, CRCENLoss, CSMLPClassifier, key_equation, lam_from_alpha
 from crcen.deviations import balance, effective_lam, focal, separable_limit, sgd_spread
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.simulations import sim1
@@ -33,7 +33,27 @@ def separable(d, seed, n=40):
     return X, (side > 0).astype(int)
 
 
-# Proposition 9: what mini-batches amount to
+# Proposition 9: the residual is a gradient, and what mini-batches amount to
+
+
+@deterministic
+@given(lams, st.floats(-3, 3))
+def test_the_residual_is_the_gradient_by_the_bias_over_the_majority_side(lam, bias):
+    o = np.random.default_rng(0).normal(size=9)
+    y, b = np.repeat([1, 0], [3, 6]), torch.tensor(bias, dtype=torch.float64, requires_grad=True)
+    CRCENLoss(lam, reduction="sum")(torch.tensor(o) + b, torch.tensor(y)).backward()
+    p = expit(o + bias)
+    residual = -b.grad.item() / ((1 - lam) * p[y == 0].sum())
+    assert key_equation(y, p, lam).residual == pytest.approx(residual, abs=1e-12)
+
+
+@deterministic
+@given(lams)
+def test_one_bias_fits_any_logits(lam):
+    o, y = np.random.default_rng(0).normal(size=9), np.repeat([1, 0], [3, 6])
+    residuals = [key_equation(y, expit(o + b), lam).residual for b in np.linspace(-9, 9, 200)]
+    assert (np.diff(residuals) < 0).all()
+    assert residuals[0] > 0 > residuals[-1]
 
 
 # The only equation that a weight has to satisfy: with a bias alone, the mean step vanishes at p
