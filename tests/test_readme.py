@@ -1,6 +1,9 @@
 import re
 from pathlib import Path
 
+from conftest import ROOT
+from parameters import read_grid
+
 README = (Path(__file__).parents[1] / "README.md").read_text("utf8")
 
 
@@ -19,3 +22,14 @@ def test_each_command_of_the_readme_exists():
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     for path in re.findall(r"\]\(([^):]+)\)", README):
         assert (root / path).exists(), path
+
+
+def test_the_requests_of_the_guides_are_accepted():
+    guides = README + (ROOT / "book/how-to-rerun.md").read_text("utf8")
+    requests = re.findall(
+        r"(?:notebooks/run\.py|^run) (\w\S+)((?: [\w]+=\S+)*)", guides, re.MULTILINE
+    )
+    assert len(requests) > 5
+    for name, assignments in requests:
+        expanded = re.sub(r"\{(\d+)\.\.\d+\}", r"\1", assignments)  # as bash does
+        assert read_grid(ROOT / f"notebooks/{name}.md", expanded.split())
