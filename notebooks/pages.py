@@ -28,7 +28,7 @@ from parameters import RunError
 from plan import Job
 
 BUILD = "from jupyter_book.cli.main import main; main()"
-OWN = "papermill_chapters"  # the book's extension that would run the notebooks
+LEFT_OUT = {"papermill_chapters", "page_foot"}  # would run the notebooks, and speak for the book
 # The theme's icons need a font of their own, and its layout a frame around the article.
 STYLE = """
 main { box-sizing: border-box; margin: 0 auto; max-width: 52rem; padding: 1rem; width: 100%; }
@@ -81,9 +81,11 @@ def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
     with tempfile.TemporaryDirectory(dir=page.parent) as scratch:
         book, name = Path(scratch), chapter or "page"
         configuration = yaml.safe_load((root / "_config.yml").read_text("utf8"))
-        configuration["sphinx"]["local_extensions"].pop(OWN)
-        configuration["sphinx"]["config"]["extensions"].remove(OWN)
+        for extension in LEFT_OUT & {*configuration["sphinx"]["local_extensions"]}:
+            configuration["sphinx"]["local_extensions"].pop(extension)
+            configuration["sphinx"]["config"]["extensions"].remove(extension)
         (book / "_config.yml").write_text(yaml.safe_dump(configuration), "utf8")
+        shutil.copy(root / "CITATION.cff", book)
         ignore = shutil.ignore_patterns("chapters", "__pycache__")
         shutil.copytree(root / "book", book / "book", ignore=ignore)
         chapters = book / "book/chapters"
