@@ -10,9 +10,7 @@ from sphinx.application import Sphinx
 ROLES = {'role="doc-biblioentry"': 'role="listitem"'}
 
 
-def repair(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
-) -> None:
+def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     """Rewrite the roles in the body of a page."""
     for wrong, right in ROLES.items():
         if "body" in context:
