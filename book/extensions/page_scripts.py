@@ -1,4 +1,4 @@
-"""Sphinx extension: load the explorer's script on the page that has an explorer, on no other."""
+"""Sphinx extension: load the explorer's script on the page that has an explorer, and only there."""
 
 from typing import Any
 
