@@ -74,6 +74,8 @@ def make(root):
         "tiny.npz": "data",
         "_toc.yml": TOC,
         "_config.yml": (ROOT / "_config.yml").read_text(),
+        "CITATION.cff": (ROOT / "CITATION.cff").read_text(),
+        "book/provenance.py": (ROOT / "book/provenance.py").read_text(),
         "book/index.md": "# Front\n",
         "book/references.bib": "",
     }.items():
