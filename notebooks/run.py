@@ -340,9 +340,9 @@ def execute_all(jobs: list[Job], root: Path, workers: int, report: Callable[[str
         names = {pool.submit(execute, job, root): job.source.stem for job in jobs}
         for future in as_completed(names):
             try:
-                report(f"{names[future]:<18}ran in {future.result():.0f} s")
+                report(f"{names[future]:<20}ran in {future.result():.0f} s")
             except (RunError, BrokenProcessPool) as error:
-                report(f"{names[future]:<18}failed")
+                report(f"{names[future]:<20}failed")
                 failures.append(str(error))
     if failures:
         raise RunError("\n".join(failures), status=1)
@@ -392,7 +392,7 @@ def run_stale(
         stale = [job for job in jobs if force or not job.fresh]
         for job in jobs:
             if job not in stale:
-                report(f"{job.source.stem:<18}fresh")
+                report(f"{job.source.stem:<20}fresh")
         execute_all(stale, root, workers or os.cpu_count() or 1, report)
         ran += [job.source.stem for job in stale]
     return ran
@@ -445,7 +445,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         if asked.list:
             for job in plan(root, asked.profile):
-                print(f"{job.source.stem:<18}{'fresh' if job.fresh else 'stale'}")
+                print(f"{job.source.stem:<20}{'fresh' if job.fresh else 'stale'}")
                 for name, p in declared(job.source).items():
                     value = job.parameters[name]
                     print(f"  {name}: {ast.unparse(p.kind)} = {value!r}  # {p.help}")
