@@ -281,5 +281,5 @@ def test_a_value_of_another_type_is_refused(value, kind):
 def test_list_shows_parameters_and_state(project, capsys):
     assert run.main(["--list", "--profile", "paper"], root=project) == 0
     out = capsys.readouterr().out
-    assert "tiny              stale\n  n_runs: int = 100  # how many" in out
-    assert "other             fresh" in out
+    assert "tiny                stale\n  n_runs: int = 100  # how many" in out
+    assert "other               fresh" in out
