@@ -231,10 +231,10 @@ def measure(
                 model, X_train, labels, cv=folds, method="decision_function"
             )
             out["thresholds"][network] = thresholds(held_out, labels, folds)
+        model.fit(X_train, labels)
+        out["test"][network] = _text(model.decision_function(X[test]))
         if network == PLAIN:
-            seen = model.fit(X_train, labels).decision_function(X_train)
-            out["held_out"] = _text(held_out)
-        out["test"][network] = _text(model.fit(X_train, labels).decision_function(X[test]))
+            out["held_out"], seen = _text(held_out), model.decision_function(X_train)
     out["rows"] = {
         name: [int((y[rows] == k).sum()) for k in (1, 0)]
         for name, rows in (("train", train), ("test", test))

@@ -139,9 +139,9 @@ def execute_all(
                 at.pop(job.target.stem, None)
                 try:
                     _status("")
-                    report(f"{job.target.stem:<18} ran in {future.result():.0f} s")
+                    report(f"{job.target.stem:<20} ran in {future.result():.0f} s")
                 except (RunError, BrokenProcessPool) as error:
-                    report(f"{job.target.stem:<18} failed")
+                    report(f"{job.target.stem:<20} failed")
                     failures[job.key] = str(error)
             where = ", ".join(f"{name} {place}" for name, place in at.items())
             _status(f"{time.perf_counter() - started:.0f} s: {where}" if at and running else "")

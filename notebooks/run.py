@@ -34,7 +34,7 @@ def stale(jobs: list[Job], force: bool, report: Callable[[str], object]) -> list
     due = [job for job in jobs if force or not job.fresh]
     for job in jobs:
         if job not in due:
-            report(f"{job.target.stem:<18} fresh")
+            report(f"{job.target.stem:<20} fresh")
     return due
 
 
@@ -186,7 +186,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         elif asked.list:
             for job in plan(root, asked.profile):
                 state = "fresh" if job.fresh else "stale"
-                print(f"{job.source.stem:<18} {state}  {title(job.source)}")
+                print(f"{job.source.stem:<20} {state}  {title(job.source)}")
             print("run.py NOTEBOOK --help shows the parameters of one")
         elif asked.notebook:
             print(run_mine(asked.notebook, asked.values, asked.profile, **options))
