@@ -82,6 +82,8 @@
   const significant = (value) => (value >= 1000 ? value.toFixed(0) : value.toPrecision(4));
   const rows = (value) => (value >= 1000 ? value.toFixed(0) : value.toFixed(1));
 
+  const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
   // Elements
 
   function element(name, attributes = {}, ...children) {
@@ -260,7 +262,7 @@
     for (const part of [0, 0.5, 1]) {
       marks.push(
         line(LEFT, rateY(part), RIGHT, rateY(part), "grid"),
-        text(LEFT - 5, rateY(part) + 4, "end", String(Number((part * ir * N1).toPrecision(3)))),
+        text(LEFT - 5, rateY(part) + 4, "end", compact.format(part * ir * N1)),
         text(rateX(part), BOTTOM + 16, "middle", String(part * N1)),
       );
     }
