@@ -32,6 +32,7 @@ LEFT_OUT = {"papermill_chapters", "page_foot"}  # would run the notebooks, and s
 # The theme's icons need a font of their own, and its layout a frame around the article.
 STYLE = """
 main { box-sizing: border-box; margin: 0 auto; max-width: 52rem; padding: 1rem; width: 100%; }
+main :is(p, li) { overflow-wrap: anywhere; }
 .bd-article :is(.admonition-title, summary)::after, .headerlink { display: none; }
 """
 THEME = """
@@ -189,21 +190,28 @@ def sweep_page(jobs: list[Job], failures: dict[str, str], root: Path) -> Path:
     runs = pd.DataFrame(rows)
     runs.to_csv(sweep.with_suffix(".csv"), index=False)
 
-    links = [job.page.name for job in jobs]
-    for k, job in enumerate(jobs):
-        if job.key in failures:
-            links[k] = f"{job.target.stem}-failed.ipynb"
-    runs["run"] = [f'<a href="{a}">{j.key[:8]}</a>' for a, j in zip(links, jobs, strict=True)]
-    same = [c for c in runs if len(runs) > 1 and len(set(runs[c].map(str))) == 1]
-    constants = ", ".join(f"{c} = {runs[c][0]}" for c in same) or "nothing"
-    reasons = [f"- {job.target.stem}: `{failures[job.key]}`" for job in jobs if job.key in failures]
+    def link(job: Job) -> str:
+        failed = job.target.with_name(f"{job.target.stem}-failed.ipynb")
+        file = failed if job.key in failures else job.page
+        return f'<a href="{file.name}">{job.key[:8]}</a>'
+
+    shown = runs.map(lambda v: f"{v:g}" if isinstance(v, float) else escape(str(v)))
+    shown = shown.mask(runs.isna())
+    same = [c for c in shown.columns[1:] if len(set(shown[c].map(str))) == 1]
+    constants = ", ".join(f"{c} = {shown[c][0]}" for c in same) or "nothing"
+    shown["run"] = [link(job) for job in jobs]
+    failed = "".join(
+        f"<li>{link(job)} {escape(failures[job.key].partition(chr(10))[0])}</li>"
+        for job in jobs
+        if job.key in failures
+    )
     text = [
         f"# Sweep of {name}",
-        f"{len(jobs)} runs, of which {len(failures)} failed. All runs share: {escape(constants)}.",
-        *(["## Failed", "\n".join(reasons)] if reasons else []),
+        f"<p>{len(jobs)} runs, of which {len(failures)} failed. In all of them: {constants}.</p>",
+        *(["## Failed", f"<ul>{failed}</ul>"] if failed else []),
         "## Runs",
         "Parameters that vary, then the numbers that the runs have glued into their text.",
-        str(table(runs.drop(columns=same), f"Runs of {name}.").data),
+        str(table(shown.drop(columns=same), f"Runs of {name}.").data),
     ]
     with tempfile.TemporaryDirectory(dir=sweep.parent) as scratch:
         document = Path(scratch, "page.md")

@@ -25,7 +25,7 @@ def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
     assert "It is 48, for \\(x > 0\\), by (1): see the other." in page.main.text
     stands_alone(page)
     assert run.main(asked, root=project) == 0
-    assert f"{notebook.stem:<18} fresh" in capsys.readouterr().out
+    assert f"{notebook.stem:<20} fresh" in capsys.readouterr().out
 
 
 def stands_alone(page):
@@ -70,10 +70,10 @@ def test_a_sweep_runs_every_combination_and_shows_them_on_one_page(project, caps
     rows = [[cell.text for cell in row.select("th, td")] for row in page.select("table tr")]
     assert rows[0] == ["run", "n_runs", "rate", "answer", "constant"]
     assert sorted(row[1:] for row in rows[1:]) == [
-        ["13", "0.100000", "–", "–"],
-        ["13", "0.200000", "–", "–"],
-        ["2", "0.100000", "43", "0.5"],
-        ["2", "0.200000", "43", "0.5"],
+        ["13", "0.1", "–", "–"],
+        ["13", "0.2", "–", "–"],
+        ["2", "0.1", "43", "0.5"],
+        ["2", "0.2", "43", "0.5"],
     ]
     assert "4 runs, of which 2 failed" in page.main.text
     assert "sizes = [5, 10]" in page.main.text
