@@ -107,7 +107,8 @@ def check(root: Path, built: Revision) -> None:
 def manifest(root: Path, files: Mapping[str, bytes], built: Revision) -> dict[str, Any]:
     """Tell from which commit, with which versions, data and parameters the report was built."""
     sys.path.insert(0, str(root / "notebooks"))
-    import run
+    from execution import PACKAGES
+    from plan import datasets
 
     ran = {
         Path(name).stem: json.loads(content)["metadata"].get("crcen", {})
@@ -120,8 +121,8 @@ def manifest(root: Path, files: Mapping[str, bytes], built: Revision) -> dict[st
         "changed since the commit": built.changed,
         "date": built.date.isoformat(),
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in (*run.PACKAGES, "jupyter-book")},
-        "data (SHA-256 of the arrays)": data_digests(run.datasets()),
+        "packages": {package: version(package) for package in (*PACKAGES, "jupyter-book")},
+        "data (SHA-256 of the arrays)": data_digests(datasets()),
         "chapters": {
             name: {key: made.get(key) for key in ("profile", "parameters", "key")}
             for name, made in ran.items()

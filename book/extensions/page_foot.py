@@ -44,9 +44,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
     def look(app: Sphinx) -> None:
         """Look once a build, after the notebooks have run."""
-        import run  # from the folder notebooks, which papermill_chapters has put on the path
+        from plan import datasets  # in notebooks, which papermill_chapters has put on the path
 
-        state.update(built=revision(Path(app.srcdir)), digests=data_digests(run.datasets()))
+        state.update(built=revision(Path(app.srcdir)), digests=data_digests(datasets()))
 
     def add(
         app: Sphinx, page: str, template: str, context: dict[str, Any], document: object
