@@ -58,7 +58,7 @@ class Fetch(SphinxPostTransform):
         link = make_refnode(
             self.app.builder, self.env.docname, page, anchor, nodes.Text(text), "in its chapter"
         )
-        figure["ids"] = figure["names"] = []
+        figure["ids"], figure["names"] = [f"{anchor}-here"], []
         caption = next(figure.findall(nodes.caption))
         caption.insert(0, [nodes.inline("", "", link, classes=["caption-number"]), nodes.Text(" ")])
         return [figure]
