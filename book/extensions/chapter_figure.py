@@ -37,7 +37,7 @@ class ChapterFigure(SphinxDirective):
 class Fetch(SphinxPostTransform):
     """Put the figure in the place of the mark."""
 
-    default_priority = 5  # before images and references are resolved
+    default_priority = 3  # before outputs, images and references are resolved
 
     def run(self, **kwargs: Any) -> None:
         """Replace all marks of a page."""
