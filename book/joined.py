@@ -118,6 +118,9 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
         tag.decompose()
     for tag in content.select("noscript"):
         tag.unwrap()  # of the scripts only MathJax comes along
+    for heading in content.select("section[id] > h2"):
+        if heading.parent:  # the section's box may begin on the page before its heading
+            heading["id"] = heading.parent.attrs.pop("id")
     for tag in content.select("[id]"):
         tag["id"] = f"{ids[address]}--{tag['id']}"
     for tag in content.select("[src]"):
@@ -203,9 +206,8 @@ def table_of_contents(chapters: list[Chapter]) -> list[Line]:
             part = chapter.part
             lines.append(Line(0, part, chapter.id))
         lines.append(Line(1, chapter.title, chapter.id))
-        for section in chapter.article.select("section[id]"):
-            if heading := section.find("h2", recursive=False):
-                lines.append(Line(2, heading.get_text().strip(), str(section["id"])))
+        for heading in chapter.article.select("section > h2"):
+            lines.append(Line(2, heading.get_text().strip(), str(heading["id"])))
     return lines
 
 

@@ -183,8 +183,8 @@ def test_a_request_that_cannot_be_met(project, capsys, arguments, message):
 def test_list_shows_titles_and_state(project, capsys):
     assert run.main(["--list", "--profile", "paper"], root=project) == 0
     out = capsys.readouterr().out
-    assert "tiny               stale  Tiny" in out
-    assert "other              fresh  Other" in out
+    assert "tiny                 stale  Tiny" in out
+    assert "other                fresh  Other" in out
 
 
 def test_help_on_a_notebook_shows_type_default_meaning_and_range(project, capsys):
