@@ -29,7 +29,10 @@ RUN_AXE = """async (rules) => {
 LOADED = "() => window.MathJax ? MathJax.startup.promise.then(() => true) : true"
 WEIGHT = """() => performance.getEntriesByType("navigation")
   .concat(performance.getEntriesByType("resource")).reduce((sum, r) => sum + r.transferSize, 0)"""
-LOAD_EVENT = "() => performance.getEntriesByType('navigation')[0].loadEventEnd / 1000"
+READABLE = """() => new Promise((done) => new PerformanceObserver((list) => {
+  const paint = list.getEntriesByName("first-contentful-paint")[0];
+  if (paint) done(paint.startTime / 1000);
+}).observe({type: "paint", buffered: true}))"""
 EXPLORER = "book/chapters/explorer.html"
 
 
@@ -107,7 +110,7 @@ class Look:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(url)
-        self.seconds = self.page.evaluate(LOAD_EVENT)
+        self.seconds = self.page.evaluate(READABLE)
         self.page.evaluate(LOADED)
         self.bytes = self.page.evaluate(WEIGHT)
 
@@ -183,14 +186,15 @@ def test_no_page_scrolls_sideways_on_a_phone(looks):
     assert {name: look.overflow for name, look in looks.items() if look.overflow > 0} == {}
 
 
-def test_pages_are_light_and_load_at_once(looks, visit):
+def test_pages_are_light_and_readable_at_once(looks, visit):
+    """The text is there in a second; the mathematics of a long page is typeset after that."""
     assert {name: look.bytes for name, look in looks.items() if look.bytes > 1.5e6} == {}
     slow = {}
     for name, look in looks.items():
         limit = max(1.0, os.getloadavg()[0] / os.cpu_count())  # a second of a core of our own
         times = [look.seconds]
         while min(times) > limit and len(times) < 4:
-            times.append(visit(name).evaluate(LOAD_EVENT))
+            times.append(visit(name).evaluate(READABLE))
         if min(times) > limit:
             slow[name] = times, limit
     assert slow == {}
