@@ -37,7 +37,7 @@ from crcen.protocol import (
     tune,
     weight,
 )
-from crcen.results import Store, versions
+from crcen.results import Store, made_with
 
 # What imbalanced-learn and scikit-learn raise where a method cannot be fitted to the rows.
 FAILURES = (ValueError, RuntimeError)
@@ -212,8 +212,7 @@ def _compute(unit: _Unit, given: _Given) -> tuple[_Unit, dict[str, Any]]:
     """Do one job, in one thread of this process."""
     method, X, y, train, test, seed = given
     start = time.perf_counter()
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
-    found: dict[str, Any] = {"failed": "", "versions": made_with}
+    found: dict[str, Any] = {"failed": "", "versions": made_with()}
     with threadpool_limits(1), parallel_config("sequential"):
         try:
             if isinstance(unit, Search):

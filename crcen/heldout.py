@@ -40,7 +40,7 @@ from crcen.datasets import DatasetUnavailable, load_dataset
 from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
 from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Rows, Search, best, splits
-from crcen.results import Store, StoreError, versions
+from crcen.results import Store, StoreError, made_with
 from crcen.weights import prior_shift
 
 N_SPLITS = 8
@@ -350,9 +350,8 @@ def _compute(
     start = time.perf_counter()
     with _quiet(), parallel_config("sequential"):
         found = measure(data.data, data.target, *rows, params, seed=seed + run.split)
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
     found |= run._asdict() | {"seed": seed + run.split, "sha256": data.sha256}
-    found |= {"versions": made_with, "failed": ""}
+    found |= {"versions": made_with(), "failed": ""}
     found["seconds"] = round(time.perf_counter() - start, 3)
     return run, data.data.size, found
 

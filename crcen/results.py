@@ -37,6 +37,11 @@ def versions() -> dict[str, str]:
     return python | {package: version(package) for package in PACKAGES}
 
 
+def made_with() -> str:
+    """Write the versions in one line, as a result keeps them."""
+    return ", ".join(f"{name} {number}" for name, number in versions().items())
+
+
 class Store:
     """A folder of results that were all made with the same settings.
 

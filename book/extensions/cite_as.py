@@ -25,7 +25,6 @@ def report_entry(cff: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> from datetime import date
     >>> author = {"family-names": "Doe", "given-names": "J."}
     >>> cff = {"title": "T", "version": "1.0", "date-released": "2026-01-31", "authors": [author]}
     >>> print(report_entry(cff))
