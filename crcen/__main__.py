@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from joblib import parallel_config
 
 from crcen import heldout
 from crcen.benchmark import fill, settings
 from crcen.datasets import DATASETS, DataError
-from crcen.methods import METHODS
+from crcen.methods import METHODS, WIDE
 from crcen.protocol import PROTOCOLS, Cell, cells
 from crcen.results import Store, StoreError
 
@@ -67,16 +68,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     parser.add_argument("--results", default="results", help="folder; default: %(default)s")
-    parser.add_argument(
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument(
+        "--wide",
+        action="store_true",
+        help="tune the networks over a wider grid, in the folder's subfolder wide, instead",
+    )
+    other.add_argument(
         "--logits",
         action="store_true",
         help="record held-out logits of MLP and CRCEN in the folder's subfolder logits, instead",
     )
     asked = parser.parse_args(arguments)
+    methods = WIDE if asked.wide else METHODS
+    names = [name for name in asked.methods if name in methods]
+    if not names:
+        parser.error(f"--wide is for methods with a grid ({', '.join(methods)}), name one of them")
     options = {"n_jobs": asked.n_jobs, "report": lambda line: print(line, flush=True)}
     wanted: Sequence[Cell | heldout.Run]
+    folder = Path(asked.results) / ("wide" if asked.wide else "")
     try:
-        store = Store(asked.results, settings(seed=asked.seed))
+        store = Store(folder, settings(methods, seed=asked.seed))
         with cluster(asked.scheduler):
             if asked.logits:
                 tuned, wanted = store, heldout.runs(asked.datasets)
@@ -84,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 heldout.fill(store, wanted, tuned, **options)
             else:
                 protocols = {name: PROTOCOLS[name] for name in asked.protocols}
-                wanted = cells(asked.datasets, asked.methods, protocols)
-                fill(store, wanted, **options)
+                wanted = cells(asked.datasets, names, protocols)
+                fill(store, wanted, methods=methods, **options)
         there = sum(cell.key in store for cell in wanted)
     except (ClusterError, DataError, StoreError) as error:
         print(f"crcen: {error}", file=sys.stderr)

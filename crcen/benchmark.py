@@ -138,9 +138,7 @@ def fill(
     work = _Work(data, rows, methods, seed, n_jobs)
 
     search_of = {
-        cell: Search(
-            cell.dataset, cell.method, cell.split if protocols[cell.protocol].nested else 0
-        )
+        cell: Search(cell.dataset, cell.method, protocols[cell.protocol].tuned_on(cell.split))
         for cell in missing
         if methods[cell.method].grid
     }

@@ -8,7 +8,7 @@ rule. The paper states neither its grid nor its scaling.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from imblearn.base import BaseSampler
@@ -30,6 +30,11 @@ TOL = 1e-4
 NETWORK_GRID: dict[str, list[Any]] = {
     "classifier__hidden_layer_sizes": [(1,), (2,), (5,), (10,), (20,), (40,)],
     "classifier__l2": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0],
+}
+# Six times the work: to see what lies beyond the edges of the grid above.
+WIDE_GRID: dict[str, list[Any]] = {
+    "classifier__hidden_layer_sizes": [(1,), (2,), (5,), (10,), (20,), (40,), (80,), (160,)],
+    "classifier__l2": [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0],
 }
 
 
@@ -93,3 +98,9 @@ METHODS: dict[str, Method] = {
         "balanced random forest", lambda seed: BalancedRandomForestClassifier(random_state=seed), {}
     ),
 }
+
+#: Those with a grid to tune over: the five networks.
+NETWORKS = tuple(name for name, method in METHODS.items() if method.grid)
+
+#: The networks again, each with the wider grid.
+WIDE: dict[str, Method] = {name: replace(METHODS[name], grid=WIDE_GRID) for name in NETWORKS}

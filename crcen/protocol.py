@@ -25,7 +25,7 @@ from sklearn.model_selection import ParameterGrid, StratifiedKFold, StratifiedSh
 from crcen.classifiers import CRCENClassifier, CSMLPClassifier
 from crcen.expense import confusion_counts
 from crcen.key_equation import key_equation
-from crcen.methods import Method
+from crcen.methods import NETWORKS, Method
 from crcen.weights import imbalance_ratio, lam_from_alpha
 
 TEST_SIZE = 0.25  # of all rows
@@ -45,8 +45,9 @@ class Protocol:
     ----------
     n_splits : int
         Number of splits.
-    nested : bool
-        Tune on the training rows of every split; otherwise of split 0, whose choice all splits use.
+    tune_every : int, optional
+        How many splits in a row share one choice of parameters, made on the training rows of the
+        first of them. None for all: tune on split 0 alone.
     scores : tuple of str
         What tuning maximises, one after the other: "f1", "gmean".
     methods : tuple of str
@@ -57,17 +58,30 @@ class Protocol:
     """
 
     n_splits: int
-    nested: bool = False
+    tune_every: int | None = None
     scores: tuple[str, ...] = SCORES
     methods: tuple[str, ...] = ()
     alphas: tuple[str, ...] = ("",)
 
+    def tuned_on(self, split: int) -> int:
+        """Tell which split the parameters of this one are tuned on.
 
-#: The paper's protocol, a stricter one, and that of the paper's Figure 1. The paper has 4 splits;
-#: our first four and 16 more tell how much its means vary.
+        Examples
+        --------
+        >>> [Protocol(8, tune_every=4).tuned_on(split) for split in range(8)]
+        [0, 0, 0, 0, 4, 4, 4, 4]
+        >>> Protocol(8).tuned_on(5), Protocol(8, tune_every=1).tuned_on(5)
+        (0, 5)
+        """
+        return split - split % (self.tune_every or self.n_splits)
+
+
+#: The paper's protocol, tuned once; five whole runs of it, each with 4 splits and tuned on its
+#: first, as in the paper; a stricter one, tuned in every split; and that of the paper's Figure 1.
 PROTOCOLS = {
     "paper": Protocol(20),
-    "nested": Protocol(20, nested=True),
+    "repeated": Protocol(20, tune_every=4, methods=NETWORKS),
+    "nested": Protocol(20, tune_every=1),
     "lambda": Protocol(
         20, scores=("f1",), methods=("CRCEN",), alphas=("plain", "0.5", "1", "1.5", "2")
     ),

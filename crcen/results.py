@@ -13,6 +13,7 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,7 @@ from uuid import uuid4
 import pandas as pd
 
 from crcen import __version__
-from crcen.protocol import Cell, Search
+from crcen.protocol import SCORES, Cell, Search
 
 MANIFEST = "manifest.json"
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "imbalanced-learn")
@@ -117,7 +118,7 @@ class Store:
             If a file is damaged or does not belong where it is.
         """
         rows = []
-        for path in self.folder.glob("*/*/*/*/*.json"):
+        for path in chain(*(self.folder.glob(f"*/{score}/*/*/*.json") for score in SCORES)):
             row = _read(path)
             key: dict[str, Any] = {name: row.get(name) for name in Cell._fields}
             if None in key.values() or self._path(Cell(**key).key) != path:

@@ -30,7 +30,8 @@ SMALL = {
 }
 PROTOCOLS = {
     "paper": Protocol(2),
-    "nested": Protocol(2, nested=True),
+    "nested": Protocol(2, tune_every=1),
+    "repeated": Protocol(4, tune_every=2, scores=("f1",), methods=("SMOTE",)),
     "lambda": Protocol(2, scores=("f1",), methods=("CRCEN",), alphas=("plain", "0.5", "1")),
 }
 SETS = ("one", "two")
@@ -130,12 +131,12 @@ def spied(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["MLP", "SMOTE", "ADASYN"])
-@pytest.mark.parametrize("nested", [False, True])
-def test_nothing_is_fitted_on_a_row_that_is_held_out(name, nested, spied, tmp_path):
-    table, sampled = spied(name, {"p": Protocol(3, nested=nested, scores=("f1",))}, tmp_path)
+@pytest.mark.parametrize(("tune_every", "searches"), [(None, 1), (1, 3)])
+def test_nothing_is_fitted_on_a_row_that_is_held_out(name, tune_every, searches, spied, tmp_path):
+    protocol = Protocol(3, tune_every=tune_every, scores=("f1",))
+    table, sampled = spied(name, {"p": protocol}, tmp_path)
     train, test = zip(*splits(load("one").target, 3, seed=0), strict=True)
     train, test = [{*map(float, t)} for t in train], [{*map(float, t)} for t in test]
-    searches = 3 if nested else 1
     folds, finals = Scaler.fitted[:-3], Scaler.fitted[-3:]
     assert len(folds) == 4 * searches  # once for each fold, whatever the grid
     assert len(table) == 3
@@ -169,7 +170,7 @@ def test_a_cell_is_what_the_pipeline_gives(undisturbed):
     assert len(table) == len(cells(SETS, SMALL, PROTOCOLS))
     for row in table[table["dataset"] == "two"].itertuples():
         data, seed = load("two"), row.split
-        train, test = list(splits(data.target, 2, seed=0))[row.split]
+        train, test = list(splits(data.target, 4, seed=0))[row.split]
         params = weight(row.alpha, data.target[train])
         if SMALL[row.method].grid:
             params["classifier__hidden_layer_sizes"] = row.hidden_layer_sizes
@@ -186,7 +187,7 @@ def test_parameters_come_from_the_search_that_the_protocol_says(undisturbed):
     table, searches = undisturbed.table(), undisturbed.searches()
     tuned = table[table["method"] != "RUSB"]
     for row in tuned.itertuples():
-        split = row.split if row.protocol == "nested" else 0
+        split = {"nested": row.split, "repeated": row.split // 2 * 2}.get(row.protocol, 0)
         where = {"dataset": row.dataset, "method": row.method, "split": split}
         search = searches[(searches[list(where)] == pd.Series(where)).all(axis=1)]
         top = search[search[row.score] == search[row.score].max()].iloc[0]
@@ -254,7 +255,7 @@ def test_a_failing_cell_is_recorded_and_the_rest_goes_on(grid, tmp_path, monkeyp
     monkeypatch.setattr(Fragile, "row", test[0])
     monkeypatch.setattr(methods, "StandardScaler", Scaler)
     fragile = {"F": Method("F", lambda seed: Fragile(), grid), "RUSB": SMALL["RUSB"]}
-    table = small_store(tmp_path, fragile, {"p": Protocol(2, nested=True)}).table()
+    table = small_store(tmp_path, fragile, {"p": Protocol(2, tune_every=1)}).table()
     table = table[table["dataset"] == "one"]
     failed = table["failed"] != ""
     in_split_0 = f"{'in tuning, ' if grid else ''}ValueError: no row {test[0]}"
@@ -399,6 +400,25 @@ def test_the_command_refuses_another_seed(tmp_path, capsys):
     Store(tmp_path, settings(seed=0))
     assert run("--results", str(tmp_path), "--seed", "1") == 1
     assert "was made with seed=0, not 1" in capsys.readouterr().err
+
+
+def test_the_wider_grid_has_a_store_of_its_own_inside(tmp_path, capsys, monkeypatch):
+    assert run("--results", str(tmp_path)) == 0
+    narrow = METHODS["CRCEN"].grid
+    one = {"CRCEN": replace(METHODS["CRCEN"], grid=GRID)}
+    monkeypatch.setattr(__main__, "WIDE", one)
+    monkeypatch.setattr(__main__, "PROTOCOLS", {"paper": Protocol(2)})
+    wide = ["--wide", "--datasets", "abalone", "--results", str(tmp_path)]
+    assert __main__.main(wide) == 0
+    assert capsys.readouterr().out.endswith(f"4 of 4 cells are in {tmp_path / 'wide'}\n")
+    inner, outer = Store(tmp_path / "wide"), Store(tmp_path)
+    assert inner.manifest["settings"]["grids"]["CRCEN"] != narrow
+    assert {*inner.table()["method"]} == {"CRCEN"}
+    assert {*outer.table()["method"]} == {"RUSB"}  # which has no grid, and is left alone
+    assert outer.searches().empty
+    with pytest.raises(SystemExit):
+        run("--wide", "--results", str(tmp_path))
+    assert "--wide is for methods with a grid (CRCEN)" in capsys.readouterr().err
 
 
 def test_the_command_says_that_a_cluster_does_not_answer(tmp_path, capsys, monkeypatch):

@@ -11,7 +11,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.preprocessing import StandardScaler
 
 from crcen.classifiers import CRCENClassifier, CSMLPClassifier
-from crcen.methods import METHODS, NETWORK_GRID, TOL
+from crcen.methods import METHODS, NETWORK_GRID, NETWORKS, TOL, WIDE_GRID
 
 torch.set_num_threads(1)
 
@@ -82,6 +82,14 @@ def test_the_sampler_has_the_seed_and_balances_the_scaled_training_rows(name, ro
     assert_allclose(balanced[: len(X)], scaled)  # the real rows stay, the made ones follow
     assert labels[len(X) :].all()
     assert labels.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_wider_grid_reaches_beyond_every_edge_but_one_neuron():
+    assert list(NETWORKS) == networks
+    for name, values in NETWORK_GRID.items():
+        assert {*values} < {*WIDE_GRID[name]}
+        assert max(values) < max(WIDE_GRID[name])
+    assert min(WIDE_GRID["classifier__l2"]) < min(NETWORK_GRID["classifier__l2"])
 
 
 @every
