@@ -31,7 +31,7 @@ heights => Object.entries(heights).forEach(([selector, height]) =>
     element => element.style.breakInside = element.offsetHeight < height ? "avoid" : "auto"))
 """
 WIDE = ".table-scroll, .pst-scrollable-table-container, .output.text_html, div.math, pre, figure"
-HEIGHTS = {"table": 400, ".cell_input, pre, [class*='highlight'], .admonition": 200}
+HEIGHTS = {"table": 320, ".cell_input, pre, [class*='highlight'], .admonition": 200}
 NUMBER = """
 numbers => document.querySelectorAll("[data-page-of]").forEach(
   element => element.textContent = numbers[element.dataset.pageOf] ?? "")

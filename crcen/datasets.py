@@ -80,7 +80,7 @@ class Dataset:
         return (self.n_samples - self.n_minority) / self.n_minority
 
 
-_UCI_TERMS = "CC BY 4.0 at the UCI Machine Learning Repository, which asks for citation"
+_UCI_TERMS = "CC BY 4.0 at UCI, which asks for citation"
 
 # fmt: off
 #: The six data sets by name, in the order of Table 2.
