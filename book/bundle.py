@@ -151,11 +151,15 @@ def crate(files: Mapping[str, bytes], cff: dict[str, Any], built: Revision) -> d
     licence = {"@id": f"https://spdx.org/licenses/{cff['license']}"}
     people: dict[str, dict[str, Any]] = {}
 
-    def authors(of: dict[str, Any]) -> list[dict[str, str]]:
+    def refer(entities: list[dict[str, Any]]) -> Any:
+        references = [{"@id": entity["@id"]} for entity in entities]
+        return references[0] if len(references) == 1 else references  # as RO-Crate wants it
+
+    def authors(of: dict[str, Any]) -> Any:
         for author in of["authors"]:
             name, kind = author_name(author), "Organization" if "name" in author else "Person"
             people[name] = {"@id": f"#{quote(name)}", "@type": kind, "name": name}
-        return [{"@id": people[author_name(author)]["@id"]} for author in of["authors"]]
+        return refer([people[author_name(author)] for author in of["authors"]])
 
     papers = [
         {
@@ -187,8 +191,8 @@ def crate(files: Mapping[str, bytes], cff: dict[str, Any], built: Revision) -> d
         "license": licence,
         "keywords": ", ".join(cff["keywords"]),
         "author": authors(cff),
-        "citation": [{"@id": paper["@id"]} for paper in papers],
-        "hasPart": [{"@id": part["@id"]} for part in parts],
+        "citation": refer(papers),
+        "hasPart": refer(parts),
     }
     descriptor = {
         "@id": CRATE,

@@ -125,9 +125,10 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
         tag["id"] = f"{ids[address]}--{tag['id']}"
     for tag in content.select("[src]"):
         tag["src"] = urljoin(address, str(tag["src"]))
-    for cell in content.select("table.report td"):
-        if len(cell.get_text(strip=True)) <= 15:  # numbers, names: of one line, unlike sentences
-            cell["style"] = "white-space: nowrap"
+    for short, most in (("table.report td", 15), ("code", 40)):  # numbers, names; not sentences
+        for tag in content.select(short):
+            if len(tag.get_text(strip=True)) <= most:
+                tag["style"] = "white-space: nowrap"
     for link in content.select("a[href]"):
         href = str(link["href"])
         page, _, anchor = urljoin(address, href).partition("#")
@@ -188,10 +189,13 @@ def _cover(cff: dict[str, Any], built: Revision, foot: Tag) -> str:
         details.name = "div"
     authors = ", ".join(author_name(author) for author in cff["authors"])
     title, _, subtitle = cff["title"].partition(": ")
+    (paper,) = cff["references"]
+    writers = " and ".join(author_name(author) for author in paper["authors"])
     return (
         f'<section class="cover"><div class="title">{escape(title)}</div>'
-        f'<div class="subtitle">{escape(subtitle)}</div><div class="authors">{escape(authors)}'
-        f"</div><div>{built.day}</div>"
+        f'<div class="subtitle">{escape(subtitle)}</div><div class="about">of {escape(writers)}, '
+        f"<i>{escape(paper['title'])}</i>, {paper['year']}, {escape(paper['url'])}</div>"
+        f'<div class="authors">{escape(authors)}</div><div>{built.day}</div>'
         f'<div class="colophon">{foot.decode_contents()}'
         "<p>This is the printed form of the book of web pages. It leaves out the code that the "
         "pages fold away, and their downloads.</p></div></section>"

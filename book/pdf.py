@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 # Make what is too wide for the sheet as much smaller as it must be; return what stays too wide.
+# Code that would become too small to read wraps.
 FIT = """
 selector => [...document.querySelectorAll(selector)].filter(element => {
   const share = element.clientWidth / element.scrollWidth;
-  if (share < 1) element.style.zoom = Math.max(0.5, 0.99 * share);
+  if (share < 0.85 && element.matches("pre")) element.style.whiteSpace = "pre-wrap";
+  else if (share < 1) element.style.zoom = Math.max(0.5, 0.99 * share);
   return element.scrollWidth > element.clientWidth + 1;
 }).map(element => element.textContent.trim().slice(0, 60))
 """
@@ -29,7 +31,7 @@ heights => Object.entries(heights).forEach(([selector, height]) =>
     element => element.style.breakInside = element.offsetHeight < height ? "avoid" : "auto"))
 """
 WIDE = ".table-scroll, .pst-scrollable-table-container, .output.text_html, div.math, pre, figure"
-HEIGHTS = {"table": 520, ".cell_input, pre, .admonition": 200}
+HEIGHTS = {"table": 320, ".cell_input, pre, [class*='highlight'], .admonition": 200}
 NUMBER = """
 numbers => document.querySelectorAll("[data-page-of]").forEach(
   element => element.textContent = numbers[element.dataset.pageOf] ?? "")

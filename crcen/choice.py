@@ -197,7 +197,7 @@ def choose_lam(
         )
     ratio = imbalance_ratio(labels)
     [(wish, value)] = given.items()
-    r = o - (0.0 if lam == "balanced" else np.log(alpha_from_lam(float(lam), ratio)))
+    r = o - (0.0 if lam == "balanced" else np.log(alpha_from_lam(lam, ratio)))
     minority = labels == 1
     if wish == "recall":
         row = np.sort(r[minority])[_row(minority.sum(), value, confidence) - 1]

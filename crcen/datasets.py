@@ -23,7 +23,7 @@ import tarfile
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -80,7 +80,7 @@ class Dataset:
         return (self.n_samples - self.n_minority) / self.n_minority
 
 
-_UCI_TERMS = "CC BY 4.0 at the UCI Machine Learning Repository, which asks for citation"
+_UCI_TERMS = "CC BY 4.0 at UCI, which asks for citation"
 
 # fmt: off
 #: The six data sets by name, in the order of Table 2.
@@ -174,6 +174,41 @@ def load_dataset(name: str, data_home: _PathLike | None = None) -> Bunch:
         DESCR=f"{dataset.title}: class 1 is '{dataset.minority}', {dataset.n_minority} of"
         f" {dataset.n_samples} samples. Source: {dataset.origin}. Terms: {dataset.terms}.",
     )
+
+
+def load_available(
+    names: Iterable[str],
+    load: Callable[[str], Bunch] = load_dataset,
+    report: Callable[[str], object] = lambda line: None,
+) -> dict[str, Bunch]:
+    """Load the data sets that can be had, and report the others.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Keys of `DATASETS`.
+    load : callable
+        Takes a name, returns the data set, or raises DatasetUnavailable.
+    report : callable
+        Takes a line of text for each set that is left out; by default nobody hears it.
+
+    Returns
+    -------
+    dict
+        The data sets by their names, in the order of the names.
+
+    Examples
+    --------
+    >>> list(load_available(["abalone"]))
+    ['abalone']
+    """
+    loaded = {}
+    for name in dict.fromkeys(names):
+        try:
+            loaded[name] = load(name)
+        except DatasetUnavailable as error:
+            report(f"left out: {error}")
+    return loaded
 
 
 def locate_dataset(name: str, data_home: _PathLike | None = None) -> tuple[Path, ...]:

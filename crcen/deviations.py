@@ -11,6 +11,8 @@ balance. The functions here say which value to expect instead.
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -81,7 +83,7 @@ def effective_lam(
     odds = 1 / ratio if batch_odds is None else float(check_positive("batch_odds", batch_odds))
     alpha = lam / (1 - lam) * odds
     if batch_size is not None:
-        if batch_size < 1:
+        if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise ValueError(f"batch_size={batch_size!r} must be an integer of 1 or more.")
         k = np.arange(batch_size)  # minority rows among the others of the batch
         chance = binom.pmf(k, batch_size - 1, odds / (1 + odds))

@@ -11,8 +11,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -36,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from crcen.benchmark import Progress
 from crcen.choice import choose_lam
-from crcen.datasets import DatasetUnavailable, load_dataset
+from crcen.datasets import load_available, load_dataset
 from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
 from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Rows, Search, best, splits
@@ -140,15 +138,10 @@ def fill(
     seed = store.manifest["settings"]["seed"]
     jobs: list[tuple[Run, Bunch, tuple[Index, Index], dict[str, Params]]] = []
     missing = sorted(run for run in wanted if run.key not in store)
-    for name, group in groupby(missing, attrgetter("dataset")):
-        try:
-            data = load(name)
-        except DatasetUnavailable as error:
-            report(f"left out: {error}")
-            continue
+    for name, data in load_available((run.dataset for run in missing), load, report).items():
         rows = list(splits(data.target, N_SPLITS, seed))
         params = parameters(store, tuned, name, data, rows[0][0], n_jobs)
-        jobs += [(run, data, rows[run.split], params) for run in group]
+        jobs += [(run, data, rows[run.split], params) for run in missing if run.dataset == name]
     jobs.sort(key=lambda job: -job[1].data.size)
     progress = Progress(len(jobs), sum(job[1].data.size for job in jobs), report)
     parallel = Parallel(n_jobs, batch_size=1, return_as="generator_unordered")

@@ -141,6 +141,12 @@ def fresh_key_equation(
     KeyEquation
         ``lhs`` = (1 - p1bar)/p0bar; ``rhs`` = N0 (1 - lam)/(N1 lam); ``residual`` = lhs/rhs - 1.
 
+    Raises
+    ------
+    ValueError
+        If `lam` is outside (0, 1), `imbalance_ratio` is not positive, `y` is not of zeros and ones
+        with both present, or the shapes differ.
+
     References
     ----------
     Li & Zhu (2019), arXiv 1906.04026, Eq. 7.

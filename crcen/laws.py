@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import trapezoid
 from scipy.special import expit, ndtr
+from sklearn.linear_model import LogisticRegression
 
-from crcen.weights import check_positive
+from crcen.weights import check_binary, check_positive, check_weights, imbalance_ratio
 
 Values = NDArray[np.float64]
 
@@ -222,6 +223,57 @@ def expense_band(
         )
     ratio = check_positive("imbalance_ratio", imbalance_ratio)
     return low * ratio, high * ratio
+
+
+def platt_line(
+    logits: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> tuple[float, float]:
+    r"""Fit Platt's line, which says how far logits can be believed.
+
+    .. math:: \operatorname{logit} P(y = 1 \mid o) = a + b\,o
+
+    by maximum likelihood. Calibrated logits have a = 0 and b = 1; for others, a + b o is calibrated
+    as far as a line can be. The rows must not be those that the model was trained on.
+
+    Parameters
+    ----------
+    logits : array-like of shape (n,)
+        Logits o of rows that the model has not seen.
+    y : array-like of shape (n,)
+        Labels, 1 for the minority class and 0 for the majority class.
+    sample_weight : array-like of shape (n,), optional
+        Row weights, such as those of another prior. Ones by default.
+
+    Returns
+    -------
+    a, b : float
+        Intercept and slope.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not of zeros and ones with both present, the shapes differ, or a weight is
+        negative.
+
+    References
+    ----------
+    Platt (1999), Probabilistic outputs for support vector machines.
+
+    Examples
+    --------
+    >>> a, b = platt_line([0, 0, 0, 2, 2, 2], [1, 0, 0, 1, 1, 0])  # odds of 1/2, then of 2
+    >>> round(np.exp(a), 3), round(np.exp(a + 2 * b), 3)
+    (np.float64(0.5), np.float64(2.0))
+    """
+    o, labels = np.asarray(logits, dtype=float), check_binary(y)
+    if o.shape != labels.shape:
+        raise ValueError(
+            f"logits have shape {o.shape} for {labels.size} labels: pass clf.decision_function(X)."
+        )
+    weight = check_weights(sample_weight, labels.size)
+    imbalance_ratio(labels, weight)  # needs both classes, as a line does
+    fit = LogisticRegression(C=np.inf).fit(o[:, None], labels, sample_weight=weight)
+    return float(fit.intercept_[0]), float(fit.coef_[0, 0])
 
 
 def _ratios(name: str, r: ArrayLike) -> Values:

@@ -24,11 +24,13 @@ PATIENCE = 0.5  # seconds between two looks at what runs
 _progress: Any = None  # in a worker process, the queue to the main one
 
 
-def fetch_data(report: Callable[[str], object]) -> None:
-    """Try once to load each data set that is not here, and say which cannot be had."""
+def fetch_data(jobs: list[Job], report: Callable[[str], object]) -> None:
+    """Try once to load each data set that jobs name and that is not here; say which fail."""
+    given = [value for job in jobs for value in job.parameters.values()]
+    named = {name for value in given for name in (value if isinstance(value, list) else [value])}
     missing = []
     for name in datasets().DATASETS:
-        if not datasets().locate_dataset(name):
+        if name in named and not datasets().locate_dataset(name):
             try:
                 datasets().load_dataset(name)
             except datasets().DataError:

@@ -6,7 +6,6 @@ import base64
 import math
 import re
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from html import escape
 from numbers import Real
 from pathlib import Path
@@ -18,9 +17,8 @@ import yaml
 from IPython.display import HTML, display
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.utils import Bunch
 
-from crcen.datasets import DatasetUnavailable, load_dataset
+from crcen.datasets import load_available as load_available  # the chapters take it from here
 from crcen.expense import Confusion
 
 HERE = Path(__file__).parent
@@ -37,15 +35,6 @@ VERDICTS = {
     "not": "our run contradicts the statement",
     "examined": "the paper leaves it open or states no figure; we looked, and say what we saw",
 }
-
-
-def load_available(names: Iterable[str]) -> dict[str, Bunch]:
-    """Load the data sets that this machine has; one that cannot be had is left out."""
-    loaded = {}
-    for name in names:
-        with suppress(DatasetUnavailable):
-            loaded[name] = load_dataset(name)
-    return loaded
 
 
 def paper_table(number: int) -> pd.DataFrame:

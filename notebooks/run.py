@@ -71,8 +71,7 @@ def run_stale(
     RunError
         If a name or a value in ``parameters.yml`` is wrong, or a notebook fails.
     """
-    if force or not all(job.fresh for job in plan(root, profile)):
-        fetch_data(report)
+    fetch_data([job for job in plan(root, profile) if force or not job.fresh], report)
     ran: list[str] = []
     for last in (False, True):
         jobs = [job for job in plan(root, profile) if (job.source.stem == LAST) is last]
@@ -126,9 +125,8 @@ def run_mine(
         If a name or a value is wrong, or the notebook fails. The page of a sweep is written all the
         same, and shows which runs failed and why.
     """
-    plan(root, profile, (name, assignments))  # finds mistakes before a download
-    fetch_data(report)
-    jobs = plan(root, profile, (name, assignments))
+    fetch_data(plan(root, profile, (name, assignments)), report)
+    jobs = plan(root, profile, (name, assignments))  # anew, as jobs rest on the data
     due = stale(jobs, force, report)
     failures = execute_all(due, root, workers or os.cpu_count() or 1, report)
     page = jobs[0].page

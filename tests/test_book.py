@@ -144,6 +144,14 @@ def test_no_cell_shows_an_error(book, pages):
     assert [path for path, page in pages.items() if "Traceback (most recent" in page.text] == []
 
 
+def test_equations_carry_the_numbers_of_the_paper(html):
+    paper = ["loss", "network", "stationary", "chain", "five", "key"]
+    for chapter, names, first in (("key-equation", paper, 1), ("simulations", ["fresh"], 7)):
+        page = BeautifulSoup((html / f"book/chapters/{chapter}.html").read_text(), "html.parser")
+        numbers = [page.select_one(f"#equation-eq-{name} .eqno").text.strip("#") for name in names]
+        assert numbers == [f"({first + k})" for k in range(len(names))]
+
+
 def test_no_markup_is_left_unread(articles):
     for path, article in articles.items():
         for code in article.select("pre, code"):
@@ -185,3 +193,11 @@ def test_a_warning_is_given_in_every_build(small_book):
         built = build(small_book, "-W", "--keep-going")
         assert built.returncode != 0
         assert "no-such-page" in built.stdout
+
+
+def test_a_figure_that_no_chapter_has_fails_the_build_by_its_name(small_book):
+    with (small_book / "book/index.md").open("a") as file:
+        file.write("\n```{chapter-figure} fig-bounds\n```\n")
+    built = build(small_book, "-W", "--keep-going")
+    assert built.returncode != 0
+    assert "index.md:5: WARNING: chapter-figure: no figure is named 'fig-bounds'" in built.stdout

@@ -109,9 +109,10 @@ def test_the_crate_has_what_the_specification_demands(small_clone):
 
     missing = set(references(graph)) - set(entities)
     assert missing == {"https://w3id.org/ro/crate/1.1"}
-    (paper,) = root["citation"]
-    assert entities[paper["@id"]]["name"] == cff["references"][0]["title"]
-    assert entities[paper["@id"]]["@type"] == "ScholarlyArticle"
+    paper = entities[root["citation"]["@id"]]  # one is no list of one
+    assert paper["name"] == cff["references"][0]["title"]
+    assert paper["@type"] == "ScholarlyArticle"
+    assert [entities[author["@id"]]["@type"] for author in paper["author"]] == ["Person"] * 2
 
 
 def test_a_notebook_keeps_its_code_outputs_and_key():

@@ -214,6 +214,7 @@ def test_of_no_rows_nothing_is_known():
         ({"recall": 0.99}, "from 60 minority rows, it takes 99"),
         ({"recall": 0.98, "confidence": 0.95}, "from 60 minority rows, it takes 149"),
         ({"recall": 0.9, "lam": 2.0}, "lam=2.0 is not a weight"),
+        ({"recall": 0.9, "lam": "ballanced"}, "lam='ballanced' is not a weight"),
     ],
 )
 def test_errors_name_the_parameter_and_the_remedy(wrong, problem):

@@ -30,6 +30,7 @@ from crcen.datasets import (
     Dataset,
     DatasetUnavailable,
     arrays_digest,
+    load_available,
     load_dataset,
     locate_dataset,
 )
@@ -492,3 +493,16 @@ def test_slow_name_look_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     check_gives_up(tmp_path, r"no answer within 0\.3 s")
     done.set()
+
+
+def test_of_several_sets_those_that_cannot_be_had_are_reported_and_left_out():
+    def load(name):
+        if name == "none":
+            raise DatasetUnavailable("none is not there")
+        return name.upper()
+
+    lines = []
+    loaded = load_available(["b", "none", "a", "b"], load, lines.append)
+    assert list(loaded.items()) == [("b", "B"), ("a", "A")]
+    assert lines == ["left out: none is not there"]
+    assert load_available(["none"], load) == {}

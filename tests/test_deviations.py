@@ -121,6 +121,7 @@ def test_a_step_that_diverges_is_refused(overlapping):
         ({"imbalance_ratio": -1}, "imbalance_ratio=-1 must be positive"),
         ({"batch_odds": 0}, "batch_odds=0 must be positive"),
         ({"batch_size": 0}, "batch_size=0 must be an integer of 1 or more"),
+        ({"batch_size": 2.5}, "batch_size=2.5 must be an integer of 1 or more"),
     ],
 )
 def test_an_impossible_batch_is_refused(change, message):

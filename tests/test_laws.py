@@ -12,7 +12,13 @@ from sklearn.linear_model import LogisticRegression
 
 from crcen import CRCENClassifier, lam_from_alpha
 from crcen.key_equation import fresh_key_equation
-from crcen.laws import expense_band, fresh_ratio_spread, gaussian_point, sample_point
+from crcen.laws import (
+    expense_band,
+    fresh_ratio_spread,
+    gaussian_point,
+    platt_line,
+    sample_point,
+)
 
 deterministic = settings(derandomize=True, deadline=None)
 distances = st.floats(0.2, 6)
@@ -244,3 +250,38 @@ def test_a_step_goes_up():
 def test_ratios_must_be_vectors_of_numbers(r1, r0, text):
     with pytest.raises(ValueError, match=text):
         sample_point(r1, r0, 1)
+
+
+# Platt's line: through two points there is one line, so the fit is the odds that were counted
+
+
+@pytest.mark.parametrize("weight", [None, [3.0] * 4 + [1.0] * 6, [0.5] * 10])
+def test_a_line_over_two_logits_goes_through_the_log_odds_at_each(weight):
+    o = np.array([-1.0, -1, 4, 4, -1, -1, -1, -1, 4, 4])
+    y = np.array([1] * 4 + [0] * 6)
+    low, high = np.log(2 / 4), np.log(2 / 2)
+    if weight and weight[0] == 3:  # a minority row counts three times
+        low, high = low + np.log(3), high + np.log(3)
+    a, b = platt_line(o, y, weight)
+    assert (a - b, a + 4 * b) == pytest.approx((low, high), abs=1e-3)
+
+
+def test_logits_that_are_right_have_the_line_0_1_and_others_the_line_that_rights_them():
+    rng = np.random.default_rng(0)
+    r = rng.normal(size=200_000)
+    y = (rng.uniform(size=r.size) < expit(r)).astype(int)
+    assert platt_line(r, y) == pytest.approx((0, 1), abs=0.02)
+    assert platt_line(3 * r - 2, y) == pytest.approx((2 / 3, 1 / 3), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("logits", "y", "text"),
+    [
+        ([0, 1], [0, 1, 1], r"^logits have shape \(2,\) for 3 labels: pass"),
+        ([0, 1], [1, 1], "needs both classes"),
+        ([0, 1], [1, 2], r"^y must be a vector of 0 \(majority\) and 1"),
+    ],
+)
+def test_a_line_needs_a_logit_for_each_label_of_two_classes(logits, y, text):
+    with pytest.raises(ValueError, match=text):
+        platt_line(logits, y)

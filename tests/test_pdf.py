@@ -11,6 +11,7 @@ from provenance import citation, revision
 from pypdf import PdfReader
 
 A4 = (595, 842)  # points
+FIELDS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")  # of the module's functions
 
 pytestmark = pytest.mark.slow
 
@@ -73,12 +74,20 @@ def test_the_contents_give_the_page_of_every_heading(report, texts):
             assert re.search(rf"{re.escape(title)} ?{number}\b", front), title
 
 
+def test_no_page_ends_with_what_announces_the_next_thing(report, texts):
+    titles = [title for level, title, _ in headings(report.outline) if level]
+    announcing = (*titles, *(f"{word}:" for word in FIELDS), "Examples", "References")
+    first = report.get_destination_page_number(report.outline[0])
+    assert [text[-80:] for text in texts[first:] if text.endswith(announcing)] == []
+
+
 def test_every_page_is_a4_and_all_but_the_cover_are_numbered(report, texts):
     for number, (page, text) in enumerate(zip(report.pages, texts, strict=True), 1):
         assert tuple(map(round, page.mediabox[2:])) == A4
         if number > 1:
             assert re.match(rf"{number}\D", text)  # the foot comes first in the text
     assert "Version 0.1.0" in texts[0]
+    assert "arxiv.org/abs/1906.04026" in texts[0]  # the paper's title breaks anywhere
 
 
 def test_title_author_and_date_are_those_of_the_release(book, report):
@@ -88,6 +97,7 @@ def test_title_author_and_date_are_those_of_the_release(book, report):
     assert report.metadata.creation_date == revision(book).date
     assert "not known" in report.metadata.subject  # the copy that was built has no git
     assert report.trailer["/Root"]["/Lang"] == "en"
+    assert report.viewer_preferences.display_doctitle
 
 
 def test_mathematics_is_typeset_and_no_control_is_printed(texts):
@@ -110,24 +120,42 @@ def test_links_lead_into_the_pdf_or_to_the_web(report):
     assert {urlsplit(target).scheme for target in targets} == {"https"}
 
 
-def test_what_is_too_wide_is_made_smaller_or_refused(tmp_path, browser):
-    def wide(columns):
-        cells = "".join(f"<td>column{number:03d}</td>" for number in range(columns))
-        page = tmp_path / "wide.html"
-        page.write_text(
-            "<style>@page { size: A4; margin: 20mm } .table-scroll { overflow: visible }</style>"
-            f'<div class="table-scroll"><table><tr>{cells}</tr></table></div>'
-        )
-        print_page(page, tmp_path / "wide.pdf")
-        ends = []
-        PdfReader(tmp_path / "wide.pdf").pages[0].extract_text(
-            visitor_text=lambda text, cm, tm, *_: ends.append(cm[0] * tm[4] + cm[4])
-        )
-        return max(ends)
+@pytest.fixture
+def printed(tmp_path, browser):
+    """Print a body; return the right end of its texts, and the sizes of their letters."""
 
-    assert wide(12) < A4[0]
+    def put(body):
+        page = tmp_path / "page.html"
+        style = "@page { size: A4; margin: 20mm } div, pre { overflow: visible }"
+        page.write_text(f"<style>{style} pre {{ font-size: 10pt }}</style>{body}")
+        print_page(page, tmp_path / "page.pdf")
+        ends, sizes = [], []
+
+        def see(text, cm, tm, font, size):
+            if text.strip():
+                ends.append(cm[0] * tm[4] + cm[4])
+                sizes.append(round(abs(cm[0] * tm[0] * size), 1))
+
+        PdfReader(tmp_path / "page.pdf").pages[0].extract_text(visitor_text=see)
+        return max(ends), max(sizes)
+
+    return put
+
+
+def test_what_is_too_wide_is_made_smaller_or_refused(printed):
+    def table(columns):
+        cells = "".join(f"<td>column{number:03d}</td>" for number in range(columns))
+        return f'<div class="table-scroll"><table><tr>{cells}</tr></table></div>'
+
+    end, _ = printed(table(12))
+    assert end < A4[0]
     with pytest.raises(PdfError, match="too wide for the page: column000"):
-        wide(60)
+        printed(table(60))
+
+
+def test_wide_code_becomes_a_little_smaller_and_wider_code_wraps(printed):
+    sizes = [printed(f"<pre>{'word ' * words}</pre>")[1] for words in (10, 17, 60)]
+    assert sizes[0] == sizes[2] > sizes[1] > 0.85 * sizes[0]
 
 
 def test_anchors_links_and_images_of_a_page_fit_the_joined_document(tmp_path):
@@ -138,7 +166,8 @@ def test_anchors_links_and_images_of_a_page_fit_the_joined_document(tmp_path):
         '<article><h1 id="top">T<a class="headerlink" href="#top">#</a></h1><a href="#top">a</a>'
         '<a href="other.html#top">b</a><a href="other.html">c</a><a href="data.csv">d</a>'
         '<a href="https://example.org/x">e</a><a href="https://example.org/x">example.org/x</a>'
-        '<img src="../_images/i.svg"><details class="hide">code</details></article>',
+        '<img src="../_images/i.svg"><details class="hide">code</details>'
+        f"<code>--jobs</code><code>{'x ' * 30}</code></article>",
         "html.parser",
     ).article
     adapt(page, address("one"), {address("one"): "one", address("other"): "other"})
@@ -149,7 +178,8 @@ def test_anchors_links_and_images_of_a_page_fit_the_joined_document(tmp_path):
         "https://example.org/x",
         "https://example.org/x",
     ]
-    assert page.text == "Tabcde (https://example.org/x)example.org/x"
+    assert page.text.startswith("Tabcde (https://example.org/x)example.org/x--jobs")
+    assert [code.get("style") for code in page.select("code")] == ["white-space: nowrap", None]
     assert page.h1["id"] == "one--top"
     assert page.img["src"] == (tmp_path / "_build/html/_images/i.svg").as_uri()
 

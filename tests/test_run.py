@@ -8,7 +8,7 @@ import plan
 import pytest
 import run
 from conftest import ROOT
-from tiny import PATH, edit, printed
+from tiny import NAMES, PATH, edit, printed
 
 
 def stale(root, profile="smoke"):
@@ -138,10 +138,19 @@ def test_a_terminal_shows_which_cell_a_notebook_is_at(project, monkeypatch):
 
 def test_data_that_cannot_be_had_are_named_once(project):
     (project / "tiny.npz").unlink()
+    edit(project / "notebooks/other.md", "# Other\n", NAMES)
     lines = []
-    execution.fetch_data(lines.append)
-    assert len(lines) == 1
-    assert "tiny" in lines[0]
+    execution.fetch_data(plan.plan(project, "smoke"), lines.append)
+    assert lines == ["not to be had: tiny; the chapters go on without"]
+
+
+def test_data_that_no_parameter_names_are_not_asked_for(project):
+    (project / "tiny.npz").unlink()
+    edit(project / "notebooks/other.md", "# Other\n", NAMES)
+    lines = []
+    for asked in (("tiny", []), ("other", ["names=[]"])):
+        execution.fetch_data(plan.plan(project, "smoke", asked), lines.append)
+    assert lines == []
 
 
 def test_a_file_that_a_parameter_names_counts_by_its_content(project):

@@ -45,6 +45,7 @@ It is {glue:text}`answer`, for $x > 0$, by {eq}`eq-other`: see [the other](other
 OTHER = HEADER + "\n# Other\n\n```{code-cell} python\nprint('other')\n```\n"
 EQUATION = "\n$$\nx = 1\n$$ (eq-other)\n"
 PATH = "```{code-cell} python\n:tags: [parameters]\n\npath: str = ''  # a table\n```\n"
+NAMES = "```{code-cell} python\n:tags: [parameters]\n\nnames: list[str] = ['tiny']\n```\n"
 TOC = """
 {format: jb-book, root: book/index, chapters: [
   {file: book/chapters/other}, {file: book/chapters/tiny}, {file: book/chapters/claims}]}
