@@ -23,7 +23,7 @@ def join(html: str) -> str:
     With <span class="together">p,</span> as p <span class="together">says. end</span>
     """
     together = r'<span class="together">\1</span>'
-    html = re.sub(rf"((?:{FORMULA})?[^\s<>]*\s+{END})", together, html)
+    html = re.sub(rf"((?:{FORMULA}|\b)[^\s<>]{{0,30}}\s+{END})", together, html)
     return re.sub(rf"({FORMULA}[,.;:!?)”]+)", together, html)
 
 
