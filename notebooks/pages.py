@@ -138,7 +138,8 @@ def _standalone(soup: BeautifulSoup, html: Path) -> str:
         code = (package / "tex-svg.js").read_text("utf8")  # draws its glyphs, without fonts
         script = next(s for s in soup.select("script") if s.text.startswith("window.MathJax"))
         options = json.loads(script.text.partition("=")[2])
-        options.pop("loader", None)  # the parts are all in this file
+        options.pop("loader", None)  # this file has all parts
+        options.setdefault("options", {})["enableMenu"] = False  # its items load files from the net
         code = f"window.MathJax = {json.dumps(options)};\n{code}"
         mathjax = f"<script>{code}</script>"
     title = escape(soup.title.text if soup.title else html.stem)
