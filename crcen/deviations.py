@@ -45,7 +45,11 @@ def effective_lam(
 
     If it is divided by the batch's own sum of weights c, as PyTorch's weighted mean does, a
     minority row raises the divisor of its own batch, and the odds are further multiplied by
-    :math:`E[1/c \mid \text{a minority row is in}] / E[1/c \mid \text{a majority row is in}]`.
+
+    .. math::
+
+        \frac{E[1/c \mid \text{a minority row is in}]}
+             {E[1/c \mid \text{a majority row is in}]} .
 
     Parameters
     ----------

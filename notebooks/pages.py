@@ -7,6 +7,7 @@ styles, images and MathJax written into the file.
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -28,7 +29,8 @@ from parameters import RunError
 from plan import Job
 
 BUILD = "from jupyter_book.cli.main import main; main()"
-LEFT_OUT = {"papermill_chapters", "page_foot"}  # would run the notebooks, and speak for the book
+# They would run the notebooks, speak for the book, and put data into other files.
+LEFT_OUT = {"papermill_chapters", "page_foot", "data_files"}
 # The theme's icons need a font of their own, and its layout a frame around the article.
 STYLE = """
 main { box-sizing: border-box; margin: 0 auto; max-width: 52rem; padding: 1rem; width: 100%; }
@@ -134,8 +136,12 @@ def _standalone(soup: BeautifulSoup, html: Path) -> str:
     if article.select(".math"):
         package = Path(import_module("sphinx-mathjax-offline").__path__[0], "static/mathjax")
         code = (package / "tex-svg.js").read_text("utf8")  # draws its glyphs, without fonts
-        options = next(s for s in soup.select("script") if s.text.startswith("window.MathJax"))
-        mathjax = f"{options}\n<script>{code}</script>"
+        script = next(s for s in soup.select("script") if s.text.startswith("window.MathJax"))
+        options = json.loads(script.text.partition("=")[2])
+        options.pop("loader", None)  # this file has all parts
+        options.setdefault("options", {})["enableMenu"] = False  # its items load files from the net
+        code = f"window.MathJax = {json.dumps(options)};\n{code}"
+        mathjax = f"<script>{code}</script>"
     title = escape(soup.title.text if soup.title else html.stem)
     return PAGE.format(title=title, style=style, script=THEME, article=article, mathjax=mathjax)
 

@@ -44,7 +44,18 @@ def paper_table(number: int) -> pd.DataFrame:
 
 def is_number(value: object) -> bool:
     """Whether a table shows the value as a number and nothing else, which stands to the right."""
-    return isinstance(value, Real) or re.fullmatch(r"[-+]?[\d.,]+%?|[–∞]", str(value)) is not None
+    number = r"[-+\N{MINUS SIGN}]?[\d.,]+(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?|[–∞]?"
+    return isinstance(value, Real) or re.fullmatch(number, str(value)) is not None
+
+
+def is_long(value: object) -> bool:
+    """Whether a table may break the value into lines; a number or a name stays in one."""
+    return not isinstance(value, Real) and len(re.sub("<[^>]*>", "", str(value))) > 30
+
+
+def minus(text: str) -> str:
+    """Put the minus sign before numbers that have a hyphen."""
+    return re.sub(r"(?<![\w.)\"=-])-(?=[\d.])", "\N{MINUS SIGN}", text)
 
 
 def table(
@@ -55,16 +66,25 @@ def table(
 ) -> HTML:
     """Render a data frame, numbers to the right.
 
-    The columns named in `paper` are the paper's numbers, set apart.
+    The columns named in `paper` are the paper's numbers, set apart. If two or more columns hold
+    text, each row becomes a block on a phone, whose lines begin with the names of the columns.
     """
     frame = frame.reset_index(drop=True)
+    numbers = [all(map(is_number, frame[column])) for column in frame.columns]
+    texts = [any(map(is_long, frame[column])) for column in frame.columns]
+    blocks = sum(texts) > 1
+    classes = "report" + " blocks" * blocks
     styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index").set_caption(caption)
     styler.cell_ids, styler.uuid_len = False, 0
-    html = styler.set_uuid("").set_table_attributes('class="report"').to_html()
+    html = styler.set_uuid("").set_table_attributes(f'class="{classes}"').to_html()
     for j, column in enumerate(frame.columns):
-        classes = "paper " * (column in paper) + "number" * all(map(is_number, frame[column]))
-        html = re.sub(rf'(class="[^"]*\bcol{j})"', rf'\1 {classes.strip()}"', html)
-    return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
+        kinds = {"paper": column in paper, "number": numbers[j], "text": texts[j]}
+        added = " ".join(kind for kind, holds in kinds.items() if holds)
+        html = re.sub(rf'(class="[^"]*\bcol{j})"', rf'\1 {added}"', html)
+        if blocks:
+            cell = rf"<td (?=[^>]*\bcol{j}\b)"
+            html = re.sub(cell, f'<td data-label="{escape(column)}" ', html)
+    return HTML(f'<div class="table-scroll" tabindex="0">{minus(html)}</div>')
 
 
 def number(value: float) -> str:
@@ -142,7 +162,7 @@ def claim(number: str, ours: str, found: Verdict) -> None:
         f'<div class="claim"><p>{badge(found, law)} <strong>{"Law" if law else "Claim"} {number}'
         f"</strong> "
         f"({entry['where']}): {entry['claim']}</p><p><em>Paper:</em> {entry['paper']}<br>"
-        f"<em>Here:</em> {escape(ours)}</p></div>"
+        f"<em>Here:</em> {minus(escape(ours))}</p></div>"
     )
     display(
         HTML(card), metadata={"crcen_claim": {"number": number, "ours": ours, "verdict": found}}

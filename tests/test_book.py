@@ -113,6 +113,13 @@ def test_every_script_style_and_image_is_there(pages):
     assert missing == set()
 
 
+def test_data_to_download_lie_beside_the_pages(pages):
+    path, page = next((path, page) for path, page in pages.items() if path.stem == "benchmark")
+    file = path.parent / page.select_one("a[download='cells.csv']")["href"]
+    assert file.read_text().startswith("protocol,")
+    assert [path.name for path, page in pages.items() if page.select("a[href^='data:']")] == []
+
+
 def test_every_image_has_a_text_alternative(pages):
     without = {
         (path.name, image["src"])

@@ -27,8 +27,8 @@ RUN_AXE = """async (rules) => {
                    .flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.html.slice(0, 150)}`));
 }"""
 LOADED = "() => window.MathJax ? MathJax.startup.promise.then(() => true) : true"
-WEIGHT = """() => performance.getEntriesByType("navigation")
-  .concat(performance.getEntriesByType("resource")).reduce((sum, r) => sum + r.transferSize, 0)"""
+WEIGHT = """(size) => performance.getEntriesByType("navigation")
+  .concat(performance.getEntriesByType("resource")).reduce((sum, r) => sum + r[size], 0)"""
 READABLE = """() => new Promise((done) => new PerformanceObserver((list) => {
   const paint = list.getEntriesByName("first-contentful-paint")[0];
   if (paint) done(paint.startTime / 1000);
@@ -112,7 +112,8 @@ class Look:
         self.page.goto(url)
         self.seconds = self.page.evaluate(READABLE)
         self.page.evaluate(LOADED)
-        self.bytes = self.page.evaluate(WEIGHT)
+        self.bytes = self.page.evaluate(WEIGHT, "transferSize")
+        self.bytes_unpacked = self.page.evaluate(WEIGHT, "decodedBodySize")
 
     @cached_property
     def violations(self):
@@ -186,9 +187,19 @@ def test_no_page_scrolls_sideways_on_a_phone(looks):
     assert {name: look.overflow for name, look in looks.items() if look.overflow > 0} == {}
 
 
+def test_no_table_of_text_scrolls_sideways_on_a_phone(visit):
+    page = visit("book/chapters/claims.html", viewport={"width": 360, "height": 740})
+    tables = page.locator(".table-scroll:has(.blocks)")
+    assert tables.count() == 2
+    for table in tables.all():
+        assert table.evaluate("element => element.scrollWidth - element.clientWidth") == 0
+
+
 def test_pages_are_light_and_readable_at_once(looks, visit):
     """The text is there in a second; the mathematics of a long page is typeset after that."""
     assert {name: look.bytes for name, look in looks.items() if look.bytes > 1.5e6} == {}
+    unpacked = {name: look.bytes_unpacked for name, look in looks.items()}
+    assert {name: size for name, size in unpacked.items() if size > 3e6} == {}
     slow = {}
     for name, look in looks.items():
         limit = max(1.0, os.getloadavg()[0] / os.cpu_count())  # a second of a core of our own

@@ -25,12 +25,37 @@ def test_numbers_stand_to_the_right_with_their_heading_and_text_does_not():
             "IR": [9.7, None],
             "rank": ["1.50", "–"],
             "ours": ["0.2 ± 0.1", "0"],
+            "residual": ["-2×10⁻⁸", ""],
         }
     )
     html = BeautifulSoup(report.table(frame, "Caption.", paper=["rank"]).data, "html.parser")
-    assert [cell.text for cell in html.select("th.number")] == ["IR", "rank"]
+    assert [cell.text for cell in html.select("th.number")] == ["IR", "rank", "residual"]
     assert [cell.text for cell in html.select("td.number.paper")] == ["1.50", "–"]
-    assert len(html.select("td.number")) == 4
+    assert len(html.select("td.number")) == 6
+
+
+def test_a_column_of_text_may_wrap_and_two_make_blocks_of_the_rows():
+    frame = pd.DataFrame({"n": [1], "claim": ["a" * 31], "seen": ['<a href="long.html">b</a>']})
+    html = BeautifulSoup(report.table(frame, "Caption.").data, "html.parser")
+    assert [cell.text for cell in html.select(".text")] == ["claim", "a" * 31]
+    assert html.table["class"] == ["report"]
+    html = BeautifulSoup(report.table(frame.assign(seen="b" * 31), "Caption.").data, "html.parser")
+    assert html.table["class"] == ["report", "blocks"]
+    assert [cell["data-label"] for cell in html.select("td")] == ["n", "claim", "seen"]
+    assert [cell.get("data-label") for cell in html.select("th")] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("at -0.95, [-1, 2]", "at \N{MINUS SIGN}0.95, [\N{MINUS SIGN}1, 2]"),
+        ("<td>-3×10⁻⁸</td>", "<td>\N{MINUS SIGN}3×10⁻⁸</td>"),
+        ("10-16-1 on 2026-11-23, 1e-8", "10-16-1 on 2026-11-23, 1e-8"),
+        ('<a href="x-1.html" tabindex="-1">f(x)-1', '<a href="x-1.html" tabindex="-1">f(x)-1'),
+    ],
+)
+def test_a_minus_sign_stands_before_numbers_only(text, written):
+    assert report.minus(text) == written
 
 
 def test_repeated_index_values_are_no_obstacle():

@@ -1,6 +1,7 @@
 """Sphinx extension: give the pages what they need and no more, so that none needs a net.
 
-The package sphinx-mathjax-offline copies all of MathJax, 24 MB. Typesetting TeX needs 2 MB of it.
+The package sphinx-mathjax-offline copies all of MathJax, 24 MB. Typesetting TeX needs 2 MB of it,
+in parts: the files that hold several parts in one have MathJax's menu, too, which no page shows.
 The theme has every icon twice, as a font and in a script of 1.5 MB. The font is enough.
 """
 
@@ -11,7 +12,16 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-NEEDED = ("tex-chtml.js", "input/tex/extensions/*.js", "output/chtml/fonts/woff-v2/*.woff")
+NEEDED = (
+    "startup.js",
+    "core.js",
+    "input/tex.js",
+    "input/tex/extensions/*.js",
+    "output/chtml.js",
+    "output/chtml/fonts/tex.js",
+    "output/chtml/fonts/woff-v2/*.woff",
+    "a11y/assistive-mml.js",
+)
 
 
 def copy_mathjax(app: Sphinx) -> None:
@@ -34,5 +44,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.connect("builder-inited", copy_mathjax)
     app.connect("build-finished", empty_icon_script)
-    app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.config.mathjax_path = "mathjax/startup.js"
     return {"parallel_read_safe": True, "parallel_write_safe": True}
