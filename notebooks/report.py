@@ -84,7 +84,8 @@ def table(
         if blocks:
             cell = rf"<td (?=[^>]*\bcol{j}\b)"
             html = re.sub(cell, f'<td data-label="{escape(column)}" ', html)
-    return HTML(f'<div class="table-scroll" tabindex="0">{minus(html)}</div>')
+    html = minus(html).replace("G-mean", "G\N{NON-BREAKING HYPHEN}mean")
+    return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
 
 
 def number(value: float) -> str:
