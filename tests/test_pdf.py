@@ -11,7 +11,6 @@ from provenance import citation, revision
 from pypdf import PdfReader
 
 A4 = (595, 842)  # points
-FIELDS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")  # of the module's functions
 
 pytestmark = pytest.mark.slow
 
@@ -72,13 +71,6 @@ def test_the_contents_give_the_page_of_every_heading(report, texts):
         if level:  # not a part
             number = report.get_destination_page_number(mark) + 1
             assert re.search(rf"{re.escape(title)} ?{number}\b", front), title
-
-
-def test_no_page_ends_with_what_announces_the_next_thing(report, texts):
-    titles = [title for level, title, _ in headings(report.outline) if level]
-    announcing = (*titles, *(f"{word}:" for word in FIELDS), "Examples", "References")
-    first = report.get_destination_page_number(report.outline[0])
-    assert [text[-80:] for text in texts[first:] if text.endswith(announcing)] == []
 
 
 def test_every_page_is_a4_and_all_but_the_cover_are_numbered(report, texts):

@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import pytest
+from conftest import ROOT
 
 from crcen.plots import COLOURS, INK, MAJORITY, canvas, panels, show
 
@@ -71,3 +72,15 @@ def test_every_name_has_a_panel_and_the_rest_stays_empty(names, shown):
     assert [ax.axison for ax in figure.axes].count(True) == shown
     assert len(set(map(id, axes.values()))) == shown
     plt.close(figure)
+
+
+def test_every_legend_of_a_chapter_has_its_place():
+    # Matplotlib looks for one otherwise, and warns if that takes more than a second: on a busy
+    # machine the build fails.
+    calls = [
+        (path.name, call)
+        for path in (ROOT / "notebooks").glob("*.md")
+        for call in re.findall(r"legend\(.*", path.read_text("utf8"))
+    ]
+    assert calls
+    assert [(name, call) for name, call in calls if "loc=" not in call] == []
