@@ -19,7 +19,7 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
-from crcen.datasets import DatasetUnavailable, load_dataset
+from crcen.datasets import load_available, load_dataset
 from crcen.methods import METHODS, TOL, Method
 from crcen.protocol import (
     FOLDS,
@@ -125,12 +125,7 @@ def fill(
     4
     """
     missing = [cell for cell in wanted if cell.key not in store]
-    data = {}
-    for name in dict.fromkeys(cell.dataset for cell in missing):
-        try:
-            data[name] = load(name)
-        except DatasetUnavailable as error:
-            report(f"left out: {error}")
+    data = load_available((cell.dataset for cell in missing), load, report)
     missing = [cell for cell in missing if cell.dataset in data]
     seed = store.manifest["settings"]["seed"]
     n_splits = max((cell.split + 1 for cell in missing), default=0)
