@@ -8,9 +8,7 @@ loss. The logits do for every threshold and every score, so nothing else needs t
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,7 +19,6 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -37,7 +34,7 @@ from crcen.choice import choose_lam
 from crcen.datasets import load_available, load_dataset
 from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
-from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Rows, Search, best, splits
+from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Rows, Search, best, quiet, splits
 from crcen.results import Store, StoreError, made_with
 from crcen.weights import prior_shift
 
@@ -329,7 +326,7 @@ def _by_log_loss(
             refit=False,
             n_jobs=n_jobs,
         )
-        with _quiet():
+        with threadpool_limits(1), quiet():
             search.fit(data.data[train], data.target[train])
         losses = [-score for score in search.cv_results_["mean_test_score"].tolist()]
         found = {"params": search.best_params_, "log_loss": losses, "sha256": data.sha256}
@@ -341,17 +338,9 @@ def _compute(
     run: Run, data: Bunch, rows: tuple[Index, Index], params: Mapping[str, Params], seed: int
 ) -> tuple[Run, int, dict[str, Any]]:
     start = time.perf_counter()
-    with _quiet(), parallel_config("sequential"):
+    with threadpool_limits(1), quiet(), parallel_config("sequential"):
         found = measure(data.data, data.target, *rows, params, seed=seed + run.split)
     found |= run._asdict() | {"seed": seed + run.split, "sha256": data.sha256}
     found |= {"versions": made_with(), "failed": ""}
     found["seconds"] = round(time.perf_counter() - start, 3)
     return run, data.data.size, found
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """One thread, and no warning of networks that stop above the tolerance."""
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -206,7 +207,8 @@ def fold_scores(
     held_out = pipeline["scaler"].transform(X[validation])
     rows = []
     for point in ParameterGrid(method.grid):
-        classifier = _fit(pipeline.set_params(**point)["classifier"], seen, labels)
+        with quiet():
+            classifier = pipeline.set_params(**point)["classifier"].fit(seen, labels)
         scores = split_scores(y[validation], classifier.predict(held_out))
         rows.append({s: scores[s] for s in SCORES} | {"converged": _converged(classifier)})
     return pd.DataFrame(rows)
@@ -321,7 +323,8 @@ def evaluate(
     """
     pipeline = method.pipeline(seed).set_params(**params)
     seen, labels = _rows_seen(pipeline, X[train], y[train])
-    classifier = _fit(pipeline["classifier"], seen, labels)
+    with quiet():
+        classifier = pipeline["classifier"].fit(seen, labels)
     predicted = classifier.predict(pipeline["scaler"].transform(X[test]))
     residual = np.nan
     if isinstance(classifier, CRCENClassifier):
@@ -371,11 +374,12 @@ def _rows_seen(pipeline: Pipeline, X: Rows, y: Labels) -> tuple[Rows, Labels]:
     return rows, labels
 
 
-def _fit(classifier: ClassifierMixin, X: Rows, y: Labels) -> ClassifierMixin:
-    """Fit in silence: whether a network converged is counted, see _converged."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the warning of networks that stop above the tolerance, which are counted."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return classifier.fit(X, y)
+        yield
 
 
 def _converged(classifier: ClassifierMixin) -> float:
