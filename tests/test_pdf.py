@@ -11,6 +11,8 @@ from provenance import citation, revision
 from pypdf import PdfReader
 
 A4 = (595, 842)  # points
+FOOT = 60  # above the sheet's lower edge
+FIELDS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")  # of the module's functions
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +73,26 @@ def test_the_contents_give_the_page_of_every_heading(report, texts):
         if level:  # not a part
             number = report.get_destination_page_number(mark) + 1
             assert re.search(rf"{re.escape(title)} ?{number}\b", front), title
+
+
+def last_line(page):
+    """The lowest text of a page above its foot; text is extracted in another order."""
+    placed = []
+
+    def see(text, cm, tm, *_):
+        if text.strip() and (y := cm[5] + cm[3] * tm[5]) > FOOT:
+            placed.append((y, text.strip()))
+
+    page.extract_text(visitor_text=see)
+    lowest = min(y for y, _ in placed)
+    return "".join(text for y, text in placed if y < lowest + 3)
+
+
+def test_no_page_ends_with_what_announces_the_next_thing(report):
+    announcing = {title for _, title, _ in headings(report.outline)}
+    announcing |= {"Examples", "References", *(f"{field}:" for field in FIELDS)}
+    first = report.get_destination_page_number(report.outline[0])
+    assert announcing.isdisjoint(map(last_line, report.pages[first:]))
 
 
 def test_every_page_is_a4_and_all_but_the_cover_are_numbered(report, texts):
