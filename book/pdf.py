@@ -32,6 +32,15 @@ heights => Object.entries(heights).forEach(([selector, height]) =>
 """
 WIDE = ".table-scroll, .pst-scrollable-table-container, .output.text_html, div.math, pre, figure"
 HEIGHTS = {"table": 320, ".cell_input, pre, [class*='highlight'], .admonition": 200}
+# Lay the page out from nothing: Chromium prints what it has printed before with other breaks.
+ANEW = """
+() => {
+  const root = document.documentElement;
+  root.style.display = "none";
+  root.offsetHeight;
+  root.style.display = "";
+}
+"""
 NUMBER = """
 numbers => document.querySelectorAll("[data-page-of]").forEach(
   element => element.textContent = numbers[element.dataset.pageOf] ?? "")
@@ -78,7 +87,8 @@ def print_page(html: Path, target: Path) -> None:
             raise PdfError(f"too wide for the page: {'; '.join(wide)}")
         page.evaluate(KEEP, HEIGHTS)
         before: dict[str, int] = {}
-        for _ in range(3):  # a number with fewer digits may move a line, so look again
+        for _ in range(5):  # a number with fewer digits may move a line, so look again
+            page.evaluate(ANEW)
             page.pdf(path=target, prefer_css_page_size=True, print_background=True, tagged=True)
             reader = PdfReader(target)
             numbers = {
