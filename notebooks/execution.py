@@ -129,6 +129,11 @@ def execute_all(
     progress, started = context.SimpleQueue(), time.perf_counter()
     at: dict[str, str] = {}
     failures: dict[str, str] = {}
+
+    def show() -> None:
+        where = ", ".join(f"{name} {place}" for name, place in at.items())
+        _status(f"{time.perf_counter() - started:.0f} s: {where}" if at else "")
+
     with ProcessPoolExecutor(workers, context, set_environment, (root, progress)) as pool:
         running = {pool.submit(execute, job, root): job for job in jobs}
         while running:
@@ -136,6 +141,7 @@ def execute_all(
             while not progress.empty():
                 name, where = progress.get()
                 at[name] = where
+                show()  # each, so that a notebook shorter than PATIENCE is seen too
             for future in done:
                 job = running.pop(future)
                 at.pop(job.target.stem, None)
@@ -145,8 +151,7 @@ def execute_all(
                 except (RunError, BrokenProcessPool) as error:
                     report(f"{job.target.stem:<20} failed")
                     failures[job.key] = str(error)
-            where = ", ".join(f"{name} {place}" for name, place in at.items())
-            _status(f"{time.perf_counter() - started:.0f} s: {where}" if at and running else "")
+            show()
     return failures
 
 
