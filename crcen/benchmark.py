@@ -20,6 +20,7 @@ from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
 from crcen.datasets import load_available, load_dataset
+from crcen.evaluation import Rows, best, evaluate, tune, weight
 from crcen.methods import METHODS, TOL, Method
 from crcen.protocol import (
     FOLDS,
@@ -29,13 +30,8 @@ from crcen.protocol import (
     Index,
     Labels,
     Protocol,
-    Rows,
     Search,
-    best,
-    evaluate,
     splits,
-    tune,
-    weight,
 )
 from crcen.results import Store, made_with
 

@@ -2,215 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
-import warnings
-from collections.abc import Sequence
-from typing import Any, Literal, Self
-
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR, Loss
-from crcen.network import ACTIVATIONS, Network, Objective, as_tensor
-from crcen.solver import minimize
-from crcen.weights import check_lam, check_weights, imbalance_ratio, lam_from_alpha
-
-
-class _WeightedMLP(ClassifierMixin, BaseEstimator):
-    """What the two classifiers share: everything but the loss and what the output means."""
-
-    _loss: Loss
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] = (10,),
-        *,
-        lam: float | Literal["balanced"] = "balanced",
-        l2: float = 1e-3,
-        activation: Literal["logistic", "tanh", "relu", "identity"] = "logistic",
-        tol: float = 1e-6,
-        max_iter: int = 5000,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.lam = lam
-        self.l2 = l2
-        self.activation = activation
-        self.tol = tol
-        self.max_iter = max_iter
-        self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train to a stationary point.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, p)
-            Rows; scale them first, the L2 penalty and the solver expect comparable columns.
-        y : array-like of shape (n,)
-            Labels of two classes. ``classes_[1]``, the larger label, is the paper's class 1, which
-            lambda weights.
-        sample_weight : array-like of shape (n,), optional
-            Non-negative row weights; a row of weight k counts as k rows, in "balanced" too.
-
-        Returns
-        -------
-        self
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range, a cell is NaN or infinite, a sample weight is
-            negative, or `y` does not hold exactly two classes with rows of positive weight.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If the max-norm of the gradient is still above `tol` after `max_iter` iterations.
-        """
-        self._check_parameters()
-        rows, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        s = check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64), len(rows))
-        self.classes_, y01 = np.unique(labels, return_inverse=True)
-        self._check_classes(labels, s)
-
-        self.lam_ = (
-            lam_from_alpha(1, imbalance_ratio(y01, s))
-            if isinstance(self.lam, str)
-            else check_lam(self.lam)
-        )
-        network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
-        weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
-        objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
-        solution = minimize(
-            objective,
-            network.initial(check_random_state(self.random_state)),
-            tol=self.tol,
-            max_iter=self.max_iter,
-            single=objective.single if objective.many_rows else None,
-            hessian=objective.hessian if network.is_tiny else None,
-        )
-
-        layers = network.layers(torch.from_numpy(solution.theta))
-        self.coefs_ = [W.numpy() for W, _ in layers]
-        self.intercepts_ = [b.numpy() for _, b in layers]
-        self.loss_ = solution.value
-        self.n_iter_ = solution.n_iter
-        self.grad_norm_ = solution.grad_norm
-        if not solution.converged:
-            remedy = (
-                f"raise max_iter (now {self.max_iter}), scale the columns of X, or raise l2 "
-                "(separable data has no minimum at l2=0)"
-                if solution.n_iter >= self.max_iter
-                else "rounding stops it there, so raise tol, or scale the columns of X"
-            )
-            warnings.warn(
-                f"{type(self).__name__} stopped after {solution.n_iter} iterations at a gradient "
-                f"max-norm of {solution.grad_norm:.1e}, above tol={self.tol:g}: {remedy}.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Compute the output logits o (Eq. 2); class 1 is predicted where o > 0.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, p)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Logits.
-        """
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
-        sizes = (rows.shape[1], *(len(b) for b in self.intercepts_))
-        theta = np.concatenate(
-            [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
-        )
-        network = Network(sizes, self.activation)
-        return network.logits(torch.from_numpy(theta), as_tensor(rows)).numpy()
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Predict the class at threshold 1/2.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, p)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels from `classes_`.
-        """
-        o = self.decision_function(X)  # first, so that an unfitted classifier says so
-        return self.classes_[(o > 0).astype(int)]
-
-    def _check_parameters(self) -> None:
-        sizes = self.hidden_layer_sizes
-        if (
-            isinstance(sizes, str)
-            or not isinstance(sizes, Sequence | np.ndarray)
-            or not all(isinstance(h, numbers.Integral) and h > 0 for h in sizes)
-        ):
-            raise ValueError(
-                f"hidden_layer_sizes={sizes!r} must be a sequence of positive integers: write "
-                "(10,) for one hidden layer of 10, () for logistic regression."
-            )
-        if not (isinstance(self.lam, str) and self.lam == "balanced"):
-            try:
-                check_lam(self.lam)
-            except ValueError as error:
-                raise ValueError(f"{error} Or set lam='balanced'.") from None
-        if self.activation not in tuple(ACTIVATIONS):
-            raise ValueError(
-                f"activation={self.activation!r} must be one of {', '.join(ACTIVATIONS)}."
-            )
-        for name, low in {"l2": "zero or more", "tol": "positive"}.items():
-            value = getattr(self, name)
-            if (
-                not isinstance(value, numbers.Real)
-                or not np.isfinite(float(value))
-                or value < 0
-                or (value == 0 and name == "tol")
-            ):
-                raise ValueError(f"{name}={value!r} must be a finite number, {low}.")
-        if not isinstance(self.max_iter, numbers.Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter={self.max_iter!r} must be an integer of 1 or more.")
-
-    def _check_classes(self, y: NDArray[Any], s: NDArray[np.float64]) -> None:
-        weighted = np.unique(y[s > 0])
-        if len(self.classes_) > 2:
-            # scikit-learn's own checks look for the first sentence.
-            raise ValueError(
-                "Only binary classification is supported. y has the "
-                f"{len(self.classes_)} classes {self.classes_[:5].tolist()}: choose one class "
-                "against the rest, e.g. y == label."
-            )
-        if len(weighted) < 2:
-            raise ValueError(
-                f"y has rows of positive weight in one class only, {weighted.tolist()}: "
-                f"{type(self).__name__} needs two classes; add rows of the other, or weight them."
-            )
-
+from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
+from crcen.weighted_mlp import WeightedMLP
 
 _PARAMETERS = """
     Parameters
@@ -255,7 +52,7 @@ _PARAMETERS = """
 """
 
 
-class CRCENClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
+class CRCENClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     __doc__ = (
         r"""Class-wise reweighted cross-entropy network (CRCEN).
 
@@ -313,7 +110,7 @@ class CRCENClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS
         return np.column_stack([expit(-o), expit(o)])
 
 
-class CSMLPClassifier(_WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
+class CSMLPClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     __doc__ = (
         r"""Cost-sensitive multilayer perceptron of Castro & Braga (CSMLP).
 

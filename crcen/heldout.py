@@ -32,9 +32,10 @@ from threadpoolctl import threadpool_limits
 from crcen.benchmark import Progress
 from crcen.choice import choose_lam
 from crcen.datasets import load_available, load_dataset
+from crcen.evaluation import Rows, best, quiet
 from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
-from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Rows, Search, best, quiet, splits
+from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Search, splits
 from crcen.results import Store, StoreError, made_with
 from crcen.weights import prior_shift
 

@@ -136,7 +136,7 @@ class Store:
         -------
         DataFrame
             dataset, method, split, point (its number in the grid), and the columns of
-            `crcen.protocol.tune`.
+            `crcen.evaluation.tune`.
         """
         rows = []
         for path in sorted(self.folder.glob("tuning/*/*/*.json")):

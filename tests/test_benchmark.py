@@ -19,8 +19,9 @@ from sklearn.utils import Bunch
 from crcen import __main__, methods
 from crcen.benchmark import fill, settings
 from crcen.datasets import DatasetUnavailable
+from crcen.evaluation import split_scores, weight
 from crcen.methods import METHODS, Method
-from crcen.protocol import Cell, Protocol, cells, split_scores, splits, weight
+from crcen.protocol import Cell, Protocol, cells, splits
 from crcen.results import Store
 
 GRID = {"classifier__hidden_layer_sizes": [(2,)], "classifier__l2": [1e-3, 1e-2]}

@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 from crcen import __main__, choose_lam, heldout
 from crcen.benchmark import settings
 from crcen.datasets import DATASETS, DatasetUnavailable, load_dataset
+from crcen.evaluation import evaluate, split_scores, weight
 from crcen.methods import METHODS, WIDE
-from crcen.protocol import PROTOCOLS, SCORES, Cell, cells, evaluate, split_scores, splits, weight
+from crcen.protocol import PROTOCOLS, SCORES, Cell, cells, splits
 from crcen.results import Store
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
