@@ -11,8 +11,6 @@ balance. The functions here say which value to expect instead.
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -21,9 +19,9 @@ from scipy.optimize import nnls
 from scipy.stats import binom
 from torch import Tensor
 
-from crcen.key_equation import KeyEquation
+from crcen.key_equation import KeyEquation, check_probabilities
 from crcen.losses import Loss
-from crcen.weights import check_binary, check_lam, check_positive, lam_from_alpha
+from crcen.weights import check_binary, check_count, check_lam, check_positive, lam_from_alpha
 
 Values = NDArray[np.float64]
 
@@ -87,8 +85,7 @@ def effective_lam(
     odds = 1 / ratio if batch_odds is None else float(check_positive("batch_odds", batch_odds))
     alpha = lam / (1 - lam) * odds
     if batch_size is not None:
-        if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r} must be an integer of 1 or more.")
+        batch_size = check_count("batch_size", batch_size)
         k = np.arange(batch_size)  # minority rows among the others of the batch
         chance = binom.pmf(k, batch_size - 1, odds / (1 + odds))
         others = lam * k + (1 - lam) * (batch_size - 1 - k)
@@ -133,8 +130,9 @@ def sgd_spread(
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), `y` is not of zeros and ones, or `step` is not positive or so
-        large that the iterates diverge.
+        If `lam` is outside (0, 1), `y` is not of zeros and ones, `p` holds no probability for
+        each of them, `batch_size` is below 1, or `step` is not positive or so large that the
+        iterates diverge.
 
     Examples
     --------
@@ -146,8 +144,8 @@ def sgd_spread(
     >>> round(np.sqrt(0.1 / 4 / (2 - 0.1 / 4)), 4)
     np.float64(0.1125)
     """
-    y, p, lam = check_binary(y), np.asarray(p, dtype=float), check_lam(lam)
-    eta = float(check_positive("step", step))
+    y, p, lam = check_binary(y), check_probabilities(y, p), check_lam(lam)
+    eta, batch_size = float(check_positive("step", step)), check_count("batch_size", batch_size)
     rows = np.column_stack([np.asarray(X, dtype=float), np.ones(y.size)])
     weight = np.where(y == 1, lam, 1 - lam)
     weight = weight / weight.mean()

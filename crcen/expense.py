@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crcen.weights import check_binary
+from crcen.weights import check_binary, check_count
 
 
 class Confusion(NamedTuple):
@@ -128,6 +128,11 @@ def expense_interval(
         The 95% interval. A resample that gains nothing and accuses some counts as infinite, one
         without a change as zero.
 
+    Raises
+    ------
+    ValueError
+        If `n_bootstrap` is below 1.
+
     Examples
     --------
     >>> counts = [[[9, 1, 3, 2], [7, 3, 2, 3]], [[9, 1, 4, 1], [3, 7, 3, 2]]]
@@ -135,7 +140,7 @@ def expense_interval(
     (array([2.]), array([6.]))
     """
     counts = np.asarray(counts)
-    drawn = rng.integers(len(counts), size=(n_bootstrap, len(counts)))
+    drawn = rng.integers(len(counts), size=(check_count("n_bootstrap", n_bootstrap), len(counts)))
     resampled = np.array([expenses(counts[rows].sum(axis=0)) for rows in drawn])
     resampled[np.isnan(resampled)] = 0
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0, method="nearest")

@@ -82,7 +82,7 @@ def key_equation(
     >>> key_equation([1, 0, 0], [0.6, 0.3, 0.1], lam=0.5)
     KeyEquation(lhs=1.0, rhs=1.0, residual=0.0)
     """
-    y, p, lam = check_binary(y), _check_probabilities(y, p), check_lam(lam)
+    y, p, lam = check_binary(y), check_probabilities(y, p), check_lam(lam)
     s = check_weights(sample_weight, y.size)
     return _sides(float(s @ (y * (1 - p))), float(s @ ((1 - y) * p)), (1 - lam) / lam)
 
@@ -112,7 +112,7 @@ def mean_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[float, float]:
     >>> mean_probabilities([1, 0, 0], [0.5, 0.25, 0.75])
     (0.5, 0.5)
     """
-    y, p = check_binary(y), _check_probabilities(y, p)
+    y, p = check_binary(y), check_probabilities(y, p)
     if y.all() or not y.any():
         raise ValueError(f"y has {y.size} rows of one class only: a mean needs both classes.")
     return float(p[y == 1].mean()), float(p[y == 0].mean())
@@ -160,7 +160,8 @@ def fresh_key_equation(
     return _sides(1 - p1bar, p0bar, 1 / alpha_from_lam(lam, imbalance_ratio))
 
 
-def _check_probabilities(y: ArrayLike, p: ArrayLike) -> np.ndarray:
+def check_probabilities(y: ArrayLike, p: ArrayLike) -> np.ndarray:
+    """Return probabilities as a float vector, or say that they do not fit the labels."""
     p = np.asarray(p, dtype=float)
     if p.shape != np.shape(y) or not ((p >= 0) & (p <= 1)).all():
         raise ValueError(

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from crcen.losses import Loss
 from crcen.network import ACTIVATIONS, Network, Objective, as_tensor
 from crcen.solver import minimize
-from crcen.weights import check_lam, check_weights, imbalance_ratio, lam_from_alpha
+from crcen.weights import check_count, check_lam, check_weights, imbalance_ratio, lam_from_alpha
 
 
 class WeightedMLP(ClassifierMixin, BaseEstimator):
@@ -192,8 +192,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 or (value == 0 and name == "tol")
             ):
                 raise ValueError(f"{name}={value!r} must be a finite number, {low}.")
-        if not isinstance(self.max_iter, numbers.Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter={self.max_iter!r} must be an integer of 1 or more.")
+        check_count("max_iter", self.max_iter)
 
     def _check_classes(self, y: NDArray[Any], s: NDArray[np.float64]) -> None:
         weighted = np.unique(y[s > 0])

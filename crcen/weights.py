@@ -228,3 +228,10 @@ def check_positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
     if not ((values > 0) & np.isfinite(values)).all():
         raise ValueError(f"{name}={value!r} must be positive and finite.")
     return values
+
+
+def check_count(name: str, value: int) -> int:
+    """Return a number of things as an integer, or say that it is none or below 1."""
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name}={value!r} must be an integer of 1 or more.")
+    return int(value)

@@ -115,6 +115,18 @@ def test_a_step_that_diverges_is_refused(overlapping):
 
 
 @pytest.mark.parametrize(
+    ("p", "batch_size", "message"),
+    [
+        (0.5, 10, r"p must hold one probability of class 1 for each of the 300 labels"),
+        (np.full(300, 0.5), 0, "batch_size=0 must be an integer of 1 or more"),
+    ],
+)
+def test_what_a_spread_cannot_be_computed_of_is_refused(overlapping, p, batch_size, message):
+    with pytest.raises(ValueError, match=message):
+        sgd_spread(*overlapping, p, 0.5, 0.1, batch_size)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"lam": 1.0}, "lam=1.0 is not a weight"),

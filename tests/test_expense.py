@@ -87,6 +87,11 @@ def test_an_interval_over_equal_splits_is_a_point():
     np.testing.assert_array_equal(high, [2, 4])
 
 
+def test_an_interval_needs_a_resample():
+    with pytest.raises(ValueError, match="n_bootstrap=0 must be an integer of 1 or more"):
+        expense_interval([[BEFORE, after(16, 5)]], 0, np.random.default_rng(0))
+
+
 # For a ratio of normal means the interval is, to first order, 1.96 standard errors each side.
 def test_an_interval_is_as_wide_as_the_spread_of_the_splits_says():
     rng = np.random.default_rng(0)
