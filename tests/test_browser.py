@@ -268,17 +268,6 @@ def test_the_search_finds_a_word(visit):
     assert "book/" in page.locator("#search-results li a").first.get_attribute("href")
 
 
-def test_equations_carry_the_numbers_of_the_paper(visit):
-    wanted = {"eq-loss": 1, "eq-network": 2, "eq-chain": 4, "eq-five": 5, "eq-key": 6}
-    page = visit("book/chapters/key-equation.html")
-    numbers = {name: page.locator(f"#equation-{name} .eqno").inner_text() for name in wanted}
-    assert {name: text.strip("()#\n ") for name, text in numbers.items()} == {
-        name: str(number) for name, number in wanted.items()
-    }
-    page = visit("book/chapters/simulations.html")
-    assert page.locator("#equation-eq-fresh .eqno").inner_text().startswith("(7)")
-
-
 # The explorer
 
 
