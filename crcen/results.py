@@ -19,6 +19,8 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
+import torch
+from threadpoolctl import threadpool_info
 
 from crcen import __version__
 from crcen.protocol import SCORES, Cell, Search
@@ -41,6 +43,13 @@ def versions() -> dict[str, str]:
 def made_with() -> str:
     """Write the versions in one line, as a result keeps them."""
     return ", ".join(f"{name} {number}" for name, number in versions().items())
+
+
+def machine() -> dict[str, Any]:
+    """Tell where results are made; the kernels decide in which order a sum is added up."""
+    blas = {library.get("architecture") for library in threadpool_info()} - {None}
+    kernels = {"blas": sorted(blas), "torch": torch.backends.cpu.get_cpu_capability()}
+    return {"platform": platform.platform(), "cores": os.cpu_count(), "kernels": kernels}
 
 
 class Store:
@@ -84,8 +93,7 @@ class Store:
                     f"there is no store in {self.folder}: it has no {MANIFEST}. "
                     "Name the folder of one, or fill it with `python -m crcen --results FOLDER`."
                 )
-            machine = {"platform": platform.platform(), "cores": os.cpu_count()}
-            found = {"settings": settings, "machine": machine, "versions": versions()}
+            found = {"settings": settings, "machine": machine(), "versions": versions()}
             write_whole(manifest, _text(found))
         self.manifest = _read(manifest)
         if settings is not None:

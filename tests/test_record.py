@@ -30,6 +30,7 @@ def table(store):
 def test_the_record_was_made_with_the_settings_of_this_code():
     Store(RESULTS, settings())  # raises where they differ
     Store(RESULTS / "wide", settings(WIDE))
+    Store(RESULTS / "avx2", settings())
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -45,7 +46,14 @@ def test_the_wider_grid_is_recorded_for_every_network_and_set():
     assert [cell.key for cell in wanted if cell.key not in store] == []
 
 
-@pytest.mark.parametrize("folder", ["", "wide"])
+def test_the_papers_protocol_is_recorded_for_another_processor_too():
+    store = Store(RESULTS / "avx2")
+    assert store.manifest["machine"]["kernels"] == {"blas": ["Haswell"], "torch": "AVX2"}
+    wanted = cells(DATASETS, METHODS, {"paper": PROTOCOLS["paper"]})
+    assert [cell.key for cell in wanted if cell.key not in store] == []
+
+
+@pytest.mark.parametrize("folder", ["", "wide", "avx2"])
 def test_every_network_has_the_best_parameters_of_its_search(folder):
     store = Store(RESULTS / folder)
     of_a_search = ["dataset", "method", "split"]

@@ -2,10 +2,14 @@
 
 import json
 import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from crcen import results
 from crcen.protocol import Cell, Search
@@ -73,7 +77,17 @@ def test_the_manifest_tells_settings_machine_and_versions(store):
     manifest = json.loads((store.folder / "manifest.json").read_text())
     assert manifest["settings"]["seed"] == 0
     assert manifest["machine"]["cores"] == os.cpu_count()
+    torch_kernels = manifest["machine"]["kernels"]["torch"]
+    assert f"CPU capability usage: {torch_kernels}" in torch.__config__.show()
     assert manifest["versions"]["numpy"] == np.__version__
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernels are those of x86")
+def test_the_manifest_tells_the_kernels_that_were_asked_for():
+    asked = os.environ | {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2"}
+    code = "from crcen.results import machine; print(machine()['kernels'])"
+    told = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True)
+    assert told.stdout == "{'blas': ['Haswell'], 'torch': 'AVX2'}\n"
 
 
 def test_a_store_is_opened_again_with_the_same_settings_or_to_read(store):
