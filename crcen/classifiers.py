@@ -13,7 +13,7 @@ _PARAMETERS = """
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(10,)
-        Neurons of each hidden layer; ``()`` is logistic regression.
+        Neurons of each hidden layer; ``()`` for none, with logits that are linear in the columns.
     lam : float or "balanced", default="balanced"
         Weight lambda of class 1 (``classes_[1]``), in (0, 1); class 0 gets 1 - lambda.
         "balanced" is N0/(N0 + N1) of the data in hand, the inverse class frequency.
@@ -147,8 +147,8 @@ class CSMLPClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
         """Map the tanh output to (0, 1): (1 + tanh o)/2 for ``classes_[1]``.
 
         The minimiser of the squared error over all functions is 2P - 1, with P the probability of
-        class 1 under the *weighted* prior (even when `lam` is "balanced"), so this estimates the
-        same quantity as `CRCENClassifier.predict_proba`; but it need not satisfy Eq. 6.
+        class 1 under the *weighted* prior (an even one if `lam` is "balanced"), so this estimates
+        the same quantity as `CRCENClassifier.predict_proba`; but it need not satisfy Eq. 6.
 
         Parameters
         ----------

@@ -94,7 +94,7 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (
             "6a8505313eb37a5437be17a8e1228037778c0990c169dab6a8cff8546d18fdba",
             "P. van der Putten and M. van Someren, eds (2000), CoIL Challenge 2000: The Insurance"
             " Company Case, Sentient Machine Research; UCI, https://doi.org/10.24432/C5630S",
-            "non commercial research and education purposes only (Sentient Machine Research 2000)"),
+            "Non-commercial research and education only (Sentient Machine Research 2000)"),
     Dataset("satimage", "Satimage", 3, 6435, 36, 626, "class == 4 (damp grey soil)",
             "0481ea101b7478ed9c17fe7a66018ed1184b8371834fd10b2f77f8481dda1ce6",
             "06b3c247db5900d4c02a64e28188d7d6b3758019d06eb37db1dc3635d9f82253",
@@ -106,8 +106,8 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (
             "09b7e7d4100eb940b65bd2db186b384c68999b7be8297fc671790ed459b64511",
             "b85138edf10ef7024c2243e5d34013da8614819b899610fd18c2ac7e60018174",
             "M. R. Boutell, J. Luo, X. Shen and C. M. Brown (2004), Learning multi-label scene"
-            " classification, Pattern Recognition 37(9), 1757-1771",
-            "no licence stated by the source; cite the article"),
+            " classification, Pattern Recognition 37(9), 1757–1771",
+            "No licence stated by the source; cite the article"),
     Dataset("solar_flare_m0", "Solar", 17, 1389, 32, 68, "M-class flares in the next 24 h > 0",
             "175f4f32edf662492ef9dcac780d1228c31b487fff08a1699e72fd1e6ed280e4",
             "747755eaa617bf0af2706ff21d3415f4c1771dfd53859e19fcc11b04662448fb",

@@ -56,7 +56,7 @@ def effective_lam(
     imbalance_ratio : float
         IR = N0/N1 of the training data, positive.
     batch_odds : float, optional
-        Odds of the minority in a batch; 1/IR, rows drawn alike, by default, 1 for balanced
+        Odds of the minority in a batch: by default 1/IR, that of rows drawn alike; 1 for balanced
         batches.
     batch_size : int, optional
         Rows of a batch whose loss is divided by its own sum of weights. None for a constant
@@ -100,7 +100,8 @@ def sgd_spread(
 
     For logistic regression near its minimum, with rows drawn at random, a batch's gradient is
     :math:`H\delta + \xi` with H the Hessian, :math:`\delta` the distance to the minimum and
-    :math:`\xi` the noise of the batch, of covariance S. The iterates settle at the covariance C of
+    :math:`\xi` the noise of the batch, of covariance S. The iterates settle at the covariance C
+    that solves
 
     .. math:: C = (I - \eta H)\, C\, (I - \eta H) + \eta^2 S ,
 
@@ -136,8 +137,9 @@ def sgd_spread(
 
     Examples
     --------
-    For a bias alone it is :math:`s \sqrt{\eta h / (2 - \eta h)}` over the mean of the majority's p,
-    with h the curvature and s the deviation of a batch's gradient, both 1/4 here:
+    For a bias alone it is :math:`s \sqrt{\eta h / (2 - \eta h)}` over :math:`(1-\lambda) B`, the
+    last divided by the sum of the weights, with h the curvature and s the deviation of a batch's
+    gradient. Here all three of s, h and the divisor are 1/4:
 
     >>> round(sgd_spread([[], []], [0, 1], [0.5, 0.5], 0.5, step=0.1, batch_size=4), 4)
     0.1125
@@ -195,7 +197,8 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
 
     Examples
     --------
-    One minority row at 1 and five majority rows at -2; the dual variables are 4/9 and 1/9:
+    One minority row at 1 and five majority rows at -2; the dual variables
+    are 4/9 for the one and 1/9 for the five together:
 
     >>> round(separable_limit([[1], [-2], [-2], [-2], [-2], [-2]], [1, 0, 0, 0, 0, 0]), 9)
     4.0

@@ -25,8 +25,10 @@ def confusion_counts(y: ArrayLike, predicted: ArrayLike) -> Confusion:
 
     Parameters
     ----------
-    y, predicted : array-like of shape (n,)
-        True and predicted labels, 1 for the minority class and 0 for the majority class.
+    y : array-like of shape (n,)
+        True labels, 1 for the minority class and 0 for the majority class.
+    predicted : array-like of shape (n,)
+        Predicted labels.
 
     Returns
     -------
@@ -55,13 +57,15 @@ def confusion_counts(y: ArrayLike, predicted: ArrayLike) -> Confusion:
 def expense(before: Confusion, after: Confusion) -> float:
     r"""Compute the expense of a step in alpha: false positives added for a minority row gained.
 
-    .. math:: \frac{\mathrm{FP}_{after} - \mathrm{FP}_{before}}
-              {\mathrm{FN}_{before} - \mathrm{FN}_{after}}
+    .. math:: \frac{\mathrm{FP}_\text{after} - \mathrm{FP}_\text{before}}
+              {\mathrm{FN}_\text{before} - \mathrm{FN}_\text{after}}
 
     Parameters
     ----------
-    before, after : Confusion
-        Counts at two consecutive values of alpha, on the same rows.
+    before : Confusion
+        Counts at one value of alpha.
+    after : Confusion
+        Counts at the next value, on the same rows.
 
     Returns
     -------

@@ -108,8 +108,10 @@ def sample_point(r1: ArrayLike, r0: ArrayLike, alpha: ArrayLike) -> OperatingPoi
 
     Parameters
     ----------
-    r1, r0 : array-like of shape (n1,) and (n0,)
-        Log-likelihood ratios of rows of the minority class, and of the majority class.
+    r1 : array-like of shape (n1,)
+        Log-likelihood ratios of rows of the minority class.
+    r0 : array-like of shape (n0,)
+        Log-likelihood ratios of rows of the majority class.
     alpha : float or array-like
         Odds of the minority class in the weighted sample, positive.
 
@@ -159,9 +161,10 @@ def fresh_ratio_spread(
     ----------
     point : OperatingPoint
         Means and variances of p.
-    train, fresh : tuple of int
-        Rows (minority, majority) that a model is trained on, N1 and N0, and evaluated on, n1 and
-        n0.
+    train : tuple of int
+        Minority and majority rows that a model is trained on, N1 and N0.
+    fresh : tuple of int
+        Minority and majority rows that it is evaluated on, n1 and n0.
 
     Returns
     -------
@@ -196,8 +199,10 @@ def expense_band(
 
     Parameters
     ----------
-    before, after : float or array-like
-        The two values of alpha, positive.
+    before : float or array-like
+        The alpha before the step, positive.
+    after : float or array-like
+        The alpha after it, positive.
     imbalance_ratio : float
         IR = N0/N1 of the rows on which the expense is counted, positive.
 

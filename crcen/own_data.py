@@ -41,7 +41,7 @@ def read_table(
         Columns to leave out, such as an identifier. All others must be numbers.
     min_minority : int, default=20
         Fewest minority rows to accept. A quarter of them is held out and the rest is divided into
-        four folds, so that with fewer than 20 a fold has one or two.
+        four folds, so that of 20 a fold has four at most.
 
     Returns
     -------

@@ -52,6 +52,8 @@ STYLE: Any = {  # matplotlib types its keys one by one
     "axes.titlesize": "medium",
     "axes.prop_cycle": cycler(color=[MAJORITY, MINORITY, THIRD, FOURTH]),
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,  # a title is not to sit on the labels above it
+    "figure.constrained_layout.w_pad": 0.06,
     "font.size": 10,
     "svg.hashsalt": "crcen",  # the same figure gives the same bytes
 }

@@ -18,8 +18,10 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
 
     Parameters
     ----------
-    n1, n0 : int
-        Minority and majority rows.
+    n1 : int
+        Minority rows.
+    n0 : int
+        Majority rows.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -55,8 +57,10 @@ def sim2(
 
     Parameters
     ----------
-    n1, n0 : int
-        Minority and majority rows.
+    n1 : int
+        Minority rows.
+    n0 : int
+        Majority rows.
     rng : numpy.random.Generator
         Source of randomness.
     sigma1 : {"covariance", "deviation"}, default="covariance"

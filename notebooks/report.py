@@ -23,7 +23,10 @@ from crcen.expense import Confusion
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-CLAIMS: dict[str, dict[str, str]] = yaml.safe_load((HERE / "claims.yml").read_text())
+CLAIMS: dict[str, dict[str, str]] = {
+    number: entry | {"where": entry["where"].replace(" ", "\N{NO-BREAK SPACE}")}
+    for number, entry in yaml.safe_load((HERE / "claims.yml").read_text()).items()
+}
 LAWS = [number for number in CLAIMS if number.startswith("L")]  # our own, beyond the paper
 
 COUNTS = list(Confusion._fields)
@@ -43,8 +46,8 @@ def paper_table(number: int) -> pd.DataFrame:
 
 
 def is_number(value: object) -> bool:
-    """Whether a table shows the value as a number and nothing else, which stands to the right."""
-    number = r"[-+\N{MINUS SIGN}]?[\d.,]+(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?|[–∞]?"
+    """Whether a table shows the value as a number, with its spread or alone: to the right."""
+    number = r"[-+\N{MINUS SIGN}]?[\d.,]+(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|%|\s\([\d.]+\)|\s±\s[\d.]+)?|[–∞]?"
     return isinstance(value, Real) or re.fullmatch(number, str(value)) is not None
 
 
@@ -159,10 +162,11 @@ def claim(number: str, ours: str, found: Verdict) -> None:
     if found not in VERDICTS:
         raise ValueError(f"found={found!r} must be one of {', '.join(VERDICTS)}.")
     entry, law = CLAIMS[number], number in LAWS
+    paper = f"<em>Paper:</em> {entry['paper']}<br>" if entry["paper"] != "–" else ""
     card = (
         f'<div class="claim"><p>{badge(found, law)} <strong>{"Law" if law else "Claim"} {number}'
         f"</strong> "
-        f"({entry['where']}): {entry['claim']}</p><p><em>Paper:</em> {entry['paper']}<br>"
+        f"({entry['where']}): {entry['claim']}</p><p>{paper}"
         f"<em>Here:</em> {minus(escape(ours))}</p></div>"
     )
     display(

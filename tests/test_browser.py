@@ -268,6 +268,15 @@ def test_the_search_finds_a_word(visit):
     assert "book/" in page.locator("#search-results li a").first.get_attribute("href")
 
 
+def test_the_search_shows_no_source_of_mathematics(visit):
+    page = visit("search.html?q=threshold")
+    page.locator("#search-results li .context").first.wait_for()
+    page.wait_for_function("document.querySelectorAll('#search-results li').length > 5")
+    text = page.locator("#search-results").inner_text()
+    assert "λ" in text
+    assert "\\" not in text
+
+
 # The explorer
 
 

@@ -1,4 +1,4 @@
-"""Sphinx extension: load the explorer's script on the page that has an explorer, and only there."""
+"""Sphinx extension: load a script on the page that needs it, and only there."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ def add_script(
     """Add the script to an HTML page; the single page that is printed keeps the static figure."""
     if app.builder.name == "html" and 'class="explorer"' in context.get("body", ""):
         app.add_js_file("explorer.js", loading_method="defer")
+    if page == "search":
+        app.add_js_file("search-text.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

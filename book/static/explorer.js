@@ -248,7 +248,7 @@
       const x = densityX(at.boundary);
       marks.push(line(x, TOP, x, BOTTOM, "boundary"));
     }
-    return panel("Densities, and the boundary", "r / d", ...marks);
+    return panel("Densities, and the boundary", "x", ...marks);
   }
 
   function errors(at, start) {
