@@ -46,8 +46,8 @@ def paper_table(number: int) -> pd.DataFrame:
 
 
 def is_number(value: object) -> bool:
-    """Whether a table shows the value as a number, with its spread or alone: to the right."""
-    number = r"[-+\N{MINUS SIGN}]?[\d.,]+(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|%|\s\([\d.]+\)|\s±\s[\d.]+)?|[–∞]?"
+    """Whether a table shows the value as a number, alone or with one in brackets: to the right."""
+    number = r"[-+\N{MINUS SIGN}]?[\d.,]+(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|%| \([\d.]+\))?|[–∞]?"
     return isinstance(value, Real) or re.fullmatch(number, str(value)) is not None
 
 

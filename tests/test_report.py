@@ -26,12 +26,15 @@ def test_numbers_stand_to_the_right_with_their_heading_and_text_does_not():
             "rank": ["1.50", "–"],
             "ours": ["0.2 ± 0.1", "0"],
             "residual": ["-2×10⁻⁸", ""],
+            "mean (SD)": ["10.05 (1.13)", "1.00 (0.09)"],
         }
     )
     html = BeautifulSoup(report.table(frame, "Caption.", paper=["rank"]).data, "html.parser")
-    assert [cell.text for cell in html.select("th.number")] == ["IR", "rank", "residual"]
+    assert [cell.text for cell in html.select("th.number")] == [
+        *("IR", "rank", "residual", "mean (SD)")
+    ]
     assert [cell.text for cell in html.select("td.number.paper")] == ["1.50", "–"]
-    assert len(html.select("td.number")) == 6
+    assert len(html.select("td.number")) == 8
 
 
 def test_a_column_of_text_may_wrap_and_two_make_blocks_of_the_rows():
