@@ -139,6 +139,16 @@ def test_every_figure_has_a_number_and_a_caption(articles):
             assert figure.select_one("figcaption .caption-text").text.strip(), path.name
 
 
+def test_every_figure_is_cited(articles):
+    figures = {
+        figure["id"] for article in articles.values() for figure in article.select("figure[id]")
+    }
+    links = {
+        a["href"].rpartition("#")[2] for art in articles.values() for a in art.select("p a[href]")
+    }
+    assert figures - links == set()
+
+
 def test_no_cell_shows_an_error(book, pages):
     outputs = [
         (path.stem, output["output_type"], output.get("name"))
