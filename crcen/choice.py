@@ -13,26 +13,38 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import betabinom, binom, binomtest
 
-from crcen.weights import (
-    alpha_from_lam,
-    check_binary,
-    check_positive,
-    imbalance_ratio,
-    lam_from_alpha,
+from crcen.validation import (
+    BETWEEN,
+    POSITIVE,
+    check_both,
+    check_count,
+    check_logits,
+    check_number,
 )
+from crcen.weights import alpha_from_lam, imbalance_ratio, lam_from_alpha
 
 # The boundary stands this far below the minority row that it must not miss: more than rounding in
 # lambda can move it, less than matters.
 HAIR = 1e-6
 
 
-class Share(NamedTuple):
+class _Counted(NamedTuple):
+    part: int
+    total: int
+
+
+class Share(_Counted):
     """A share that was counted on rows, and what it says of other rows.
 
-    Attributes
+    Parameters
     ----------
     part, total : int
         Rows that have the property, and all rows.
+
+    Raises
+    ------
+    ValueError
+        If a number is no integer of zero or more, or `part` is above `total`.
 
     Examples
     --------
@@ -43,8 +55,14 @@ class Share(NamedTuple):
     [0.782, 0.967]
     """
 
-    part: int
-    total: int
+    __slots__ = ()
+
+    def __new__(cls, part: int, total: int) -> Share:
+        """Check the counts."""
+        part, total = check_count("part", part, 0), check_count("total", total, 0)
+        if part > total:
+            raise ValueError(f"part={part} must be at most total={total}: it counts some of them.")
+        return super().__new__(cls, part, total)
 
     @property
     def value(self) -> float:
@@ -52,7 +70,14 @@ class Share(NamedTuple):
         return self.part / self.total if self.total else float("nan")
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Bound the share in the population, exactly (Clopper and Pearson)."""
+        """Bound the share in the population, exactly (Clopper and Pearson).
+
+        Raises
+        ------
+        ValueError
+            If `level` is outside (0, 1).
+        """
+        level = check_number("level", level, BETWEEN)
         if not self.total:
             return 0.0, 1.0
         low, high = binomtest(self.part, self.total).proportion_ci(level, "exact")
@@ -64,13 +89,20 @@ class Share(NamedTuple):
         With x of n rows counted, the number among m fresh rows lies between the quantiles
         :math:`(1 \mp \text{level})/2` of :math:`\mathrm{BB}(m, x, n-x+1)` and of
         :math:`\mathrm{BB}(m, x+1, n-x)`.
+
+        Raises
+        ------
+        ValueError
+            If `rows` is no integer from 0 to ten million, or `level` is outside (0, 1).
         """
+        rows = check_count("rows", rows, 0, most=10**7)
+        tail = (1 - check_number("level", level, BETWEEN)) / 2
         if not rows:
             return 0.0, 1.0
-        (x, n), tail = self, (1 - level) / 2
-        low = betabinom.ppf(tail, rows, x, n - x + 1) if x else 0
-        high = betabinom.ppf(1 - tail, rows, x + 1, n - x) if x < n else rows
-        return float(low / rows), float(high / rows)
+        x, n = self
+        low = _quantile(tail, rows, x, n - x + 1) if x else 0
+        high = _quantile(1 - tail, rows, x + 1, n - x) if x < n else rows
+        return low / rows, high / rows
 
 
 class Choice(NamedTuple):
@@ -184,30 +216,35 @@ def choose_lam(
             f"choose_lam was given {' and '.join(given) or 'no wish'}: give exactly one of recall, "
             "cost_ratio and expense."
         )
+    [(wish, value)] = given.items()
+    value = check_number(wish, value, BETWEEN if wish == "recall" else POSITIVE)
     if confidence is not None and recall is None:
         raise ValueError(
-            f"confidence={confidence!r} belongs to recall: leave it out with {next(iter(given))}, "
+            f"confidence={confidence!r} belongs to recall: leave it out with {wish}, "
             "whose weight does not depend on the rows."
         )
-    labels, o = check_binary(y), np.asarray(logits, dtype=float)
-    if o.shape != labels.shape or not np.isfinite(o).all():
-        raise ValueError(
-            f"logits must hold one finite number for each of the {labels.size} labels, got shape "
-            f"{o.shape}: pass cross_val_predict(model, X, y, method='decision_function')."
-        )
-    ratio = imbalance_ratio(labels)
-    [(wish, value)] = given.items()
-    r = o - (0.0 if lam == "balanced" else np.log(alpha_from_lam(lam, ratio)))
+    labels = check_both(y, "a weight")
+    o, ratio = check_logits("logits", logits, labels.size), imbalance_ratio(labels)
     minority = labels == 1
+    alpha = 1.0 if isinstance(lam, str) and lam == "balanced" else alpha_from_lam(lam, ratio)
+    r = o - np.log(alpha)
     if wish == "recall":
         row = np.sort(r[minority])[_row(minority.sum(), value, confidence) - 1]
-        alpha = float(np.exp(HAIR - row))
+        with np.errstate(over="ignore"):
+            alpha = float(np.exp(HAIR - row))
     else:
-        alpha = float(check_positive(wish, value) / ratio)
+        alpha = value / ratio
+    try:
+        weight = lam_from_alpha(alpha, ratio)
+    except ValueError:
+        raise ValueError(
+            f"{wish}={value!r} takes alpha={alpha:.3g}, at which lambda rounds to 0 or 1: wish for "
+            "less; if it is a recall, raise the l2 of the model, whose logits are too steep."
+        ) from None
     found, found_plainly = r > -np.log(alpha), r > np.log(ratio)
     changed = found != found_plainly
     return Choice(
-        lam_from_alpha(alpha, ratio),
+        weight,
         alpha,
         _share(found[minority]),
         _share(~found[~minority]),
@@ -217,13 +254,11 @@ def choose_lam(
 
 def _row(n: int, recall: float, confidence: float | None) -> int:
     """Count, from below, to the minority row at which the boundary is to stand."""
-    for name, value in (("recall", recall), ("confidence", confidence)):
-        if value is not None and not 0 < value < 1:
-            raise ValueError(f"{name}={value!r} must lie strictly between 0 and 1.")
     if confidence is None:
-        k = int((1 - recall) * (n + 1) + 1e-9)  # 0.1 * 10 must not become 0
+        k = min(int((1 - recall) * (n + 1) + 1e-9), n)  # 0.1 * 10 must not become 0
         least = int(np.ceil(recall / (1 - recall) - 1e-9))
     else:
+        confidence = check_number("confidence", confidence, BETWEEN)
         k = int((binom.sf(np.arange(n), n, 1 - recall) >= confidence).sum())
         least = int(np.ceil(np.log(1 - confidence) / np.log(recall)))
     if k < 1:
@@ -236,6 +271,12 @@ def _row(n: int, recall: float, confidence: float | None) -> int:
 
 def _share(chosen: NDArray[np.bool_]) -> Share:
     return Share(int(chosen.sum()), chosen.size)
+
+
+def _quantile(q: float, rows: int, a: float, b: float) -> int:
+    """Find the least number k with P(BB <= k) >= q; SciPy's own search may not end."""
+    chance = np.cumsum(betabinom.pmf(np.arange(rows + 1), rows, a, b))
+    return min(int(np.searchsorted(chance, q)), rows)
 
 
 def _odds_against(share: float) -> float:

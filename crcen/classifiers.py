@@ -43,6 +43,8 @@ _PARAMETERS = """
         Biases of each layer; ``intercepts_[-1]`` is the output bias b of Eq. 2.
     lam_ : float
         The lambda used.
+    activation_ : str
+        The activation used.
     loss_ : float
         The objective at the end: weighted mean loss plus penalty.
     n_iter_ : int

@@ -141,7 +141,7 @@ def load_dataset(name: str, data_home: _PathLike | None = None) -> Bunch:
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or `data_home` no path.
     DataError
         If the files found are damaged or altered: then no other source is tried.
     DatasetUnavailable
@@ -219,8 +219,8 @@ def locate_dataset(name: str, data_home: _PathLike | None = None) -> tuple[Path,
     >>> all(file.is_file() for file in locate_dataset("abalone"))
     True
     """
-    if name not in DATASETS:
-        nearest = difflib.get_close_matches(name.lower(), DATASETS, n=1, cutoff=0)[0]
+    if not isinstance(name, str) or name not in DATASETS:
+        nearest = difflib.get_close_matches(str(name).lower(), DATASETS, n=1, cutoff=0)[0]
         raise ValueError(
             f"unknown data set {name!r}; did you mean {nearest!r}? Known: {', '.join(DATASETS)}"
         )
@@ -248,6 +248,8 @@ def arrays_digest(data: NDArray[Any], label: NDArray[Any]) -> str:
 def _archive(dataset: Dataset, data_home: _PathLike | None) -> Path:
     """Name the data set's file in the data home, be it there or not."""
     # sklearn.datasets.get_data_home would create the folder, and fail where it may not.
+    if not (data_home is None or isinstance(data_home, str | os.PathLike)):
+        raise ValueError(f"data_home={data_home!r} must be the path of a folder, or None.")
     home = data_home or os.environ.get("CRCEN_DATA_HOME") or os.environ.get("SCIKIT_LEARN_DATA")
     home = os.path.expanduser(home or "~/scikit_learn_data")
     return Path(home, "zenodo", f"x{dataset.id}data.npz")

@@ -13,17 +13,28 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import solve_discrete_lyapunov
 from scipy.optimize import nnls
 from scipy.stats import binom
 from torch import Tensor
 
-from crcen.key_equation import KeyEquation, check_probabilities
+from crcen.key_equation import KeyEquation, sides
 from crcen.losses import Loss
-from crcen.weights import check_binary, check_count, check_lam, check_positive, lam_from_alpha
-
-Values = NDArray[np.float64]
+from crcen.threads import one_thread
+from crcen.validation import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    check_binary,
+    check_both,
+    check_count,
+    check_lam,
+    check_logits,
+    check_matrix,
+    check_number,
+    check_probabilities,
+)
+from crcen.weights import lam_from_alpha
 
 
 def effective_lam(
@@ -70,7 +81,8 @@ def effective_lam(
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), a ratio is not positive, or `batch_size` is below 1.
+        If `lam` is outside (0, 1), a ratio is not positive, `batch_size` is no integer from 1 to
+        1e9, or the effective weight rounds to 0 or 1.
 
     Examples
     --------
@@ -81,13 +93,15 @@ def effective_lam(
     >>> round(effective_lam(10 / 11, 10, batch_size=32), 4)
     0.8947
     """
-    lam, ratio = check_lam(lam), float(check_positive("imbalance_ratio", imbalance_ratio))
-    odds = 1 / ratio if batch_odds is None else float(check_positive("batch_odds", batch_odds))
+    lam, ratio = check_lam(lam), check_number("imbalance_ratio", imbalance_ratio, POSITIVE)
+    odds = 1 / ratio if batch_odds is None else check_number("batch_odds", batch_odds, POSITIVE)
     alpha = lam / (1 - lam) * odds
     if batch_size is not None:
-        batch_size = check_count("batch_size", batch_size)
-        k = np.arange(batch_size)  # minority rows among the others of the batch
-        chance = binom.pmf(k, batch_size - 1, odds / (1 + odds))
+        others_of_batch = binom(check_count("batch_size", batch_size) - 1, 1 / (1 + 1 / odds))
+        # Minority rows among the others of the batch; those left out have a chance below 1e-30.
+        low, high = others_of_batch.ppf(1e-30), others_of_batch.isf(1e-30)
+        k = np.arange(low, high + 1)
+        chance = others_of_batch.pmf(k)
         others = lam * k + (1 - lam) * (batch_size - 1 - k)
         alpha *= float(chance @ (1 / (others + lam)) / (chance @ (1 / (others + 1 - lam))))
     return lam_from_alpha(alpha, ratio)
@@ -132,8 +146,8 @@ def sgd_spread(
     ------
     ValueError
         If `lam` is outside (0, 1), `y` is not of zeros and ones, `p` holds no probability for
-        each of them, `batch_size` is below 1, or `step` is not positive or so large that the
-        iterates diverge.
+        each of them or 0 on the whole majority, `X` not a row of finite numbers for each,
+        `batch_size` is below 1, or `step` is not positive or so large that the iterates diverge.
 
     Examples
     --------
@@ -146,9 +160,12 @@ def sgd_spread(
     >>> round(np.sqrt(0.1 / 4 / (2 - 0.1 / 4)), 4)
     np.float64(0.1125)
     """
-    y, p, lam = check_binary(y), check_probabilities(y, p), check_lam(lam)
-    eta, batch_size = float(check_positive("step", step)), check_count("batch_size", batch_size)
-    rows = np.column_stack([np.asarray(X, dtype=float), np.ones(y.size)])
+    y, lam = check_both(y, "the residual"), check_lam(lam)
+    p, rows = check_probabilities(p, y.size), check_matrix(X, y.size)
+    eta, batch_size = check_number("step", step, POSITIVE), check_count("batch_size", batch_size)
+    if not p[y == 0].any():
+        raise ValueError("p is 0 in every row of class 0: the residual has no denominator there.")
+    rows = np.column_stack([rows, np.ones(y.size)])
     weight = np.where(y == 1, lam, 1 - lam)
     weight = weight / weight.mean()
     H = (weight * p * (1 - p) * rows.T) @ rows / y.size
@@ -193,7 +210,8 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     Raises
     ------
     ValueError
-        If no hyperplane separates the classes, or `y` is not of zeros and ones with both present.
+        If no hyperplane separates the classes, `y` is not of zeros and ones with both present, or
+        `X` not a row of finite numbers for each.
 
     Examples
     --------
@@ -203,11 +221,10 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     >>> round(separable_limit([[1], [-2], [-2], [-2], [-2], [-2]], [1, 0, 0, 0, 0, 0]), 9)
     4.0
     """
-    y = check_binary(y)
-    if y.all() or not y.any():
-        raise ValueError(f"y has {y.size} rows of one class only: a margin needs both classes.")
-    constant = np.full(y.size, float(check_positive("bias_scale", bias_scale)))
-    Z = np.column_stack([np.asarray(X, dtype=float), constant]) * (2 * y - 1)[:, None]
+    y = check_both(y, "a margin")
+    constant = np.full(y.size, check_number("bias_scale", bias_scale, POSITIVE))
+    Z = np.column_stack([check_matrix(X, y.size), constant]) * (2 * y - 1)[:, None]
+    Z /= np.abs(Z).max()  # the quotient does not depend on the unit
     dual, _ = nnls(np.vstack([Z.T, np.ones(y.size)]), np.r_[np.zeros(Z.shape[1]), 1.0])
     margin = (Z @ (Z.T @ dual)).min()
     if margin <= 1e-12 * (Z**2).sum(axis=1).max():  # no more than rounding
@@ -241,7 +258,7 @@ def focal(gamma: float) -> Loss:
     Raises
     ------
     ValueError
-        If `gamma` is negative.
+        If `gamma` is no finite number of zero or more.
 
     References
     ----------
@@ -252,8 +269,7 @@ def focal(gamma: float) -> Loss:
     >>> focal(2.0).value(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor([0.1733])
     """
-    if not gamma >= 0:
-        raise ValueError(f"gamma={gamma!r} must be zero or more (0 is cross entropy).")
+    gamma = check_number("gamma", gamma, NOT_NEGATIVE, "0 is cross entropy")
 
     def parts(o: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         sign = 2 * y - 1
@@ -302,7 +318,13 @@ def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), `y` is not of zeros and ones, or the shapes differ.
+        If `lam` is outside (0, 1), `y` is not of zeros and ones, `o` holds no finite number for
+        each of them, or `loss` is no loss.
+
+    Warns
+    -----
+    RuntimeWarning
+        If both sums are zero, so that `lhs` and `residual` are nan.
 
     Examples
     --------
@@ -310,12 +332,10 @@ def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
     >>> balance([1, 0], [-0.5, 0.5], lam=0.5, loss=SQUARED_ERROR)
     KeyEquation(lhs=1.0, rhs=1.0, residual=0.0)
     """
-    y, logits, lam = check_binary(y), np.asarray(o, dtype=float), check_lam(lam)
-    if logits.shape != y.shape:
-        raise ValueError(
-            f"o has shape {logits.shape} for {y.size} labels: pass clf.decision_function(X)."
-        )
-    slope = loss.slope(torch.tensor(logits), torch.tensor(y)).numpy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lhs, rhs = float(np.divide(-slope @ y, slope @ (1 - y))), (1 - lam) / lam
-    return KeyEquation(lhs, rhs, lhs / rhs - 1)
+    y, lam = check_binary(y), check_lam(lam)
+    logits = check_logits("o", o, y.size)
+    if not isinstance(loss, Loss):
+        raise ValueError(f"loss={loss!r} must be a Loss of crcen.losses, or focal(gamma).")
+    with one_thread():
+        slope = loss.slope(torch.tensor(logits), torch.tensor(y)).numpy()
+    return sides(float(-slope @ y), float(slope @ (1 - y)), (1 - lam) / lam)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from crcen.weights import check_binary, check_count
+from crcen.validation import (
+    NOT_NEGATIVE,
+    Values,
+    check_binary,
+    check_count,
+    check_numbers,
+    check_rng,
+)
+
+SAME = 1e-6  # means of counts add up to the same number of rows but for rounding
 
 
 class Confusion(NamedTuple):
@@ -45,7 +53,7 @@ def confusion_counts(y: ArrayLike, predicted: ArrayLike) -> Confusion:
     >>> confusion_counts([0, 0, 1, 1], [0, 1, 1, 1])
     Confusion(tn=1, fp=1, fn=0, tp=2)
     """
-    y, predicted = check_binary(y), check_binary(predicted)
+    y, predicted = check_binary(y), check_binary(predicted, "predicted")
     if predicted.shape != y.shape:
         raise ValueError(
             f"predicted has {predicted.size} labels and y {y.size}: give one for each row."
@@ -73,6 +81,11 @@ def expense(before: Confusion, after: Confusion) -> float:
         The expense. A step that gains no minority row has none: ``inf`` if it adds false
         positives (they bought nothing), ``nan`` if it adds none.
 
+    Raises
+    ------
+    ValueError
+        If the counts are not four numbers of zero or more, or not on the same rows.
+
     References
     ----------
     Li & Zhu (2019), arXiv 1906.04026, section 4.2, whose worked example on Abalone this is.
@@ -84,13 +97,10 @@ def expense(before: Confusion, after: Confusion) -> float:
     >>> round(expense(before, after), 2)
     5.53
     """
-    added, gained = after.fp - before.fp, before.fn - after.fn
-    if gained > 0:
-        return added / gained
-    return float("inf") if added > 0 else float("nan")
+    return float(expenses([before, after])[0])
 
 
-def expenses(counts: ArrayLike) -> NDArray[np.float64]:
+def expenses(counts: ArrayLike) -> Values:
     """Compute the expense of each step between consecutive values of alpha.
 
     Parameters
@@ -103,18 +113,29 @@ def expenses(counts: ArrayLike) -> NDArray[np.float64]:
     ndarray of shape (k - 1,)
         What `expense` gives for each step.
 
+    Raises
+    ------
+    ValueError
+        If `counts` is not of this shape, holds a number below zero, or not all of its lines add up
+        to the same number of rows of each class.
+
     Examples
     --------
     >>> expenses([[789, 158, 32, 66], [684, 263, 13, 85]]).round(2)
     array([5.53])
     """
-    steps = [Confusion(*row) for row in np.asarray(counts)]
-    return np.array([expense(before, after) for before, after in pairwise(steps)])
+    tn, fp, fn, tp = _counts(counts, ndim=2).T
+    if any(np.ptp(rows) > SAME * max(1.0, rows.max()) for rows in (tn + fp, fn + tp)):
+        raise ValueError(
+            f"counts have {tn + fp} rows of the majority and {fn + tp} of the minority: give the "
+            "counts of different alphas on the same rows."
+        )
+    return _steps(fp, fn)
 
 
 def expense_interval(
     counts: ArrayLike, n_bootstrap: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Values, Values]:
     """Bootstrap the expense of each step over splits, from counts added up before dividing.
 
     Parameters
@@ -135,7 +156,8 @@ def expense_interval(
     Raises
     ------
     ValueError
-        If `n_bootstrap` is below 1.
+        If `counts` is not of this shape with a split or more, or holds a number below zero;
+        `n_bootstrap` is below 1; or `rng` is no generator.
 
     Examples
     --------
@@ -143,9 +165,28 @@ def expense_interval(
     >>> expense_interval(counts, 100, np.random.default_rng(0))
     (array([2.]), array([6.]))
     """
-    counts = np.asarray(counts)
-    drawn = rng.integers(len(counts), size=(check_count("n_bootstrap", n_bootstrap), len(counts)))
-    resampled = np.array([expenses(counts[rows].sum(axis=0)) for rows in drawn])
+    counts, n = _counts(counts, ndim=3), check_count("n_bootstrap", n_bootstrap, most=10**7)
+    if not len(counts):
+        raise ValueError("counts has no split: give one or more.")
+    drawn = check_rng(rng).integers(len(counts), size=(n, len(counts)))
+    resampled = np.array([_steps(*counts[rows].sum(axis=0).T[1:3]) for rows in drawn])
     resampled[np.isnan(resampled)] = 0
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0, method="nearest")
     return low, high
+
+
+def _steps(fp: Values, fn: Values) -> Values:
+    added, gained = np.diff(fp), -np.diff(fn)
+    without = np.where(added > 0, np.inf, np.nan)
+    with np.errstate(over="ignore"):
+        return np.divide(added, gained, out=without, where=gained > 0)
+
+
+def _counts(counts: ArrayLike, ndim: int) -> Values:
+    found = check_numbers("counts", counts, NOT_NEGATIVE, ndim, "give tn, fp, fn and tp")
+    if found.shape[-1] != len(Confusion._fields) or not found.shape[-2]:
+        raise ValueError(
+            f"counts has shape {found.shape}: give tn, fp, fn and tp in the last axis, for one "
+            "alpha or more."
+        )
+    return found

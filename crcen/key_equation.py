@@ -11,12 +11,20 @@ and, on fresh data from the same class-conditional distributions (Eq. 7),
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crcen.weights import alpha_from_lam, check_binary, check_lam, check_weights
+from crcen.validation import (
+    check_binary,
+    check_both,
+    check_lam,
+    check_probabilities,
+    check_weights,
+)
+from crcen.weights import alpha_from_lam
 
 
 class KeyEquation(NamedTuple):
@@ -35,11 +43,22 @@ class KeyEquation(NamedTuple):
     residual: float
 
 
-def _sides(missed: float, false: float, rhs: float) -> KeyEquation:
-    # A network that is certain of every majority row has no finite ratio: report inf (or nan).
-    with np.errstate(divide="ignore", invalid="ignore"):
+def sides(missed: float, false: float, rhs: float) -> KeyEquation:
+    """Divide the two sums of the left-hand side, and compare with the right-hand side.
+
+    A network that is certain of every majority row has no finite ratio: that is inf, or nan with a
+    RuntimeWarning if it is certain of every minority row, too.
+    """
+    if missed == 0 == false:
+        warnings.warn(
+            "both sums of the key equation are zero, so that its quotient is not a number: every "
+            "row is predicted with certainty, as by a network trained on separable rows.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         lhs = float(np.float64(missed) / np.float64(false))
-    return KeyEquation(lhs, rhs, lhs / rhs - 1)
+        return KeyEquation(lhs, rhs, float(np.float64(lhs) / rhs - 1))
 
 
 def key_equation(
@@ -70,8 +89,13 @@ def key_equation(
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), `y` is not of zeros and ones, the shapes differ, or a weight is
-        negative.
+        If `lam` is outside (0, 1), `y` is empty or not of zeros and ones, `p` does not hold a
+        probability for each of them, or a weight is negative.
+
+    Warns
+    -----
+    RuntimeWarning
+        If both sums are zero, so that `lhs` and `residual` are nan.
 
     References
     ----------
@@ -82,9 +106,9 @@ def key_equation(
     >>> key_equation([1, 0, 0], [0.6, 0.3, 0.1], lam=0.5)
     KeyEquation(lhs=1.0, rhs=1.0, residual=0.0)
     """
-    y, p, lam = check_binary(y), check_probabilities(y, p), check_lam(lam)
-    s = check_weights(sample_weight, y.size)
-    return _sides(float(s @ (y * (1 - p))), float(s @ ((1 - y) * p)), (1 - lam) / lam)
+    y, lam = check_binary(y), check_lam(lam)
+    p, s = check_probabilities(p, y.size), check_weights(sample_weight, y.size)
+    return sides(float(s @ (y * (1 - p))), float(s @ ((1 - y) * p)), (1 - lam) / lam)
 
 
 def mean_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[float, float]:
@@ -105,16 +129,16 @@ def mean_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If `y` is not of zeros and ones or holds one class only, or the shapes differ.
+        If `y` is not of zeros and ones or holds one class only, or `p` does not hold a probability
+        for each of them.
 
     Examples
     --------
     >>> mean_probabilities([1, 0, 0], [0.5, 0.25, 0.75])
     (0.5, 0.5)
     """
-    y, p = check_binary(y), check_probabilities(y, p)
-    if y.all() or not y.any():
-        raise ValueError(f"y has {y.size} rows of one class only: a mean needs both classes.")
+    y = check_both(y, "a mean")
+    p = check_probabilities(p, y.size)
     return float(p[y == 1].mean()), float(p[y == 0].mean())
 
 
@@ -145,7 +169,12 @@ def fresh_key_equation(
     ------
     ValueError
         If `lam` is outside (0, 1), `imbalance_ratio` is not positive, `y` is not of zeros and ones
-        with both present, or the shapes differ.
+        with both present, or `p` does not hold a probability for each of them.
+
+    Warns
+    -----
+    RuntimeWarning
+        If p is 1 on every minority row and 0 on every other, so that `lhs` is nan.
 
     References
     ----------
@@ -157,15 +186,4 @@ def fresh_key_equation(
     KeyEquation(lhs=2.0, rhs=2.0, residual=0.0)
     """
     p1bar, p0bar = mean_probabilities(y, p)
-    return _sides(1 - p1bar, p0bar, 1 / alpha_from_lam(lam, imbalance_ratio))
-
-
-def check_probabilities(y: ArrayLike, p: ArrayLike) -> np.ndarray:
-    """Return probabilities as a float vector, or say that they do not fit the labels."""
-    p = np.asarray(p, dtype=float)
-    if p.shape != np.shape(y) or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(
-            f"p must hold one probability of class 1 for each of the {np.size(y)} labels, got "
-            f"shape {p.shape}; pass predict_proba(X)[:, 1]."
-        )
-    return p
+    return sides(1 - p1bar, p0bar, 1 / alpha_from_lam(lam, imbalance_ratio))

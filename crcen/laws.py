@@ -14,14 +14,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from scipy.special import expit, ndtr
 from sklearn.linear_model import LogisticRegression
 
-from crcen.weights import check_binary, check_positive, check_weights, imbalance_ratio
+from crcen.validation import (
+    FINITE,
+    NOT_NAN,
+    POSITIVE,
+    Values,
+    check_both,
+    check_logits,
+    check_number,
+    check_numbers,
+    check_weights,
+)
+from crcen.weights import imbalance_ratio as ratio_of
 
-Values = NDArray[np.float64]
+# Beyond it a majority row of p above 1/2 is rarer than 1e-190, and the grid of the integral too
+# coarse for a step so steep.
+FARTHEST = 60.0
 
 
 class OperatingPoint(NamedTuple):
@@ -60,7 +73,7 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
     Parameters
     ----------
     distance : float
-        The Mahalanobis distance d, positive.
+        The Mahalanobis distance d, positive and at most 60.
     alpha : float or array-like
         Odds of the minority class in the weighted sample, positive; see
         `crcen.weights.alpha_from_lam`.
@@ -73,7 +86,7 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
     Raises
     ------
     ValueError
-        If `distance` or a value of `alpha` is not positive and finite.
+        If `distance` or a value of `alpha` is not positive and finite, or `distance` above 60.
 
     Examples
     --------
@@ -83,10 +96,13 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
     >>> (point.p0bar / (1 - point.p1bar)).round(9)
     array([0.1, 1. ])
     """
-    d, log_alpha = (
-        float(check_positive("distance", distance)),
-        np.log(check_positive("alpha", alpha)),
-    )
+    d = check_number("distance", distance, POSITIVE)
+    if d > FARTHEST:
+        raise ValueError(
+            f"distance={distance!r} must be at most {FARTHEST:g}: classes that are farther apart "
+            "do not overlap in floating point, take recall and specificity as 1."
+        )
+    log_alpha = np.log(check_numbers("alpha", alpha, POSITIVE))
     z = np.linspace(-d - 10, d + 10, 4001 + 200 * int(d))
     normal = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
@@ -96,7 +112,8 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
         return first, np.asarray(trapezoid((p - first[..., None]) ** 2 * normal, z))
 
     (p1bar, var1), (p0bar, var0) = moments(d**2 / 2), moments(-(d**2) / 2)
-    recall, specificity = ndtr(d / 2 + log_alpha / d), ndtr(d / 2 - log_alpha / d)
+    with np.errstate(over="ignore"):  # classes that hardly differ: recall is 1 or 0
+        recall, specificity = ndtr(d / 2 + log_alpha / d), ndtr(d / 2 - log_alpha / d)
     return OperatingPoint(p1bar, p0bar, var1, var0, recall, specificity)
 
 
@@ -132,7 +149,7 @@ def sample_point(r1: ArrayLike, r0: ArrayLike, alpha: ArrayLike) -> OperatingPoi
     >>> point.recall, point.specificity.round(2)
     (array([0.5, 1. ]), array([1.  , 0.33]))
     """
-    log_alpha = np.log(check_positive("alpha", alpha))
+    log_alpha = np.log(check_numbers("alpha", alpha, POSITIVE))
     o1, o0 = (log_alpha[..., None] + _ratios(name, r) for name, r in (("r1", r1), ("r0", r0)))
     p1, p0 = expit(o1), expit(o0)
     return OperatingPoint(
@@ -174,7 +191,8 @@ def fresh_ratio_spread(
     Raises
     ------
     ValueError
-        If a count is not positive.
+        If `point` is no operating point, a count is not positive, or 1 - p1bar or p0bar is zero:
+        then the ratio does not exist.
 
     Examples
     --------
@@ -182,7 +200,16 @@ def fresh_ratio_spread(
     >>> fresh_ratio_spread(point, train=(1000, 10000), fresh=(1000, 1000)).round(3)
     np.float64(0.062)
     """
-    (N1, N0), (n1, n0) = check_positive("train", train), check_positive("fresh", fresh)
+    if not isinstance(point, OperatingPoint):
+        raise ValueError(f"point={point!r} must be an OperatingPoint, as gaussian_point gives it.")
+    fields = point._asdict().items()
+    point = OperatingPoint(*(check_numbers(f"point.{name}", v, FINITE) for name, v in fields))
+    if (point.p1bar >= 1).any() or (point.p0bar <= 0).any():
+        raise ValueError(
+            f"point has p1bar={point.p1bar} and p0bar={point.p0bar}: the left-hand side of Eq. 7 "
+            "needs p1bar below 1 and p0bar above 0."
+        )
+    (N1, N0), (n1, n0) = _pair("train", train), _pair("fresh", fresh)
     missed = point.var1 / (1 - point.p1bar) ** 2 * (1 / n1 + 1 / N1)
     false = point.var0 / point.p0bar**2 * (1 / n0 + 1 / N0)
     return np.sqrt(missed + false)
@@ -214,19 +241,27 @@ def expense_band(
     Raises
     ------
     ValueError
-        If an argument is not positive and finite, or `after` is below `before`.
+        If an argument is not positive and finite, `after` is below `before`, or their shapes do not
+        fit each other.
 
     Examples
     --------
     >>> expense_band([0.5, 1], [1, 1.5], imbalance_ratio=10)
     (array([ 5., 10.]), array([10., 15.]))
     """
-    low, high = check_positive("before", before), check_positive("after", after)
+    low, high = check_numbers("before", before, POSITIVE), check_numbers("after", after, POSITIVE)
+    ratio = check_numbers("imbalance_ratio", imbalance_ratio, POSITIVE)
+    try:
+        np.broadcast_shapes(low.shape, high.shape, ratio.shape)
+    except ValueError:
+        raise ValueError(
+            f"before, after and imbalance_ratio have the shapes {low.shape}, {high.shape} and "
+            f"{ratio.shape}, which do not fit each other: give one of each for each step."
+        ) from None
     if (high < low).any():
         raise ValueError(
             f"after={after!r} is below before={before!r}: give the smaller alpha first."
         )
-    ratio = check_positive("imbalance_ratio", imbalance_ratio)
     return low * ratio, high * ratio
 
 
@@ -270,23 +305,24 @@ def platt_line(
     >>> round(np.exp(a), 3), round(np.exp(a + 2 * b), 3)
     (np.float64(0.5), np.float64(2.0))
     """
-    o, labels = np.asarray(logits, dtype=float), check_binary(y)
-    if o.shape != labels.shape:
-        raise ValueError(
-            f"logits have shape {o.shape} for {labels.size} labels: pass clf.decision_function(X)."
-        )
+    labels = check_both(y, "a line")
+    o = check_logits("logits", logits, labels.size)
     weight = check_weights(sample_weight, labels.size)
-    imbalance_ratio(labels, weight)  # needs both classes, as a line does
+    ratio_of(labels, weight)  # needs rows of positive weight in both classes, as a line does
     fit = LogisticRegression(C=np.inf).fit(o[:, None], labels, sample_weight=weight)
     return float(fit.intercept_[0]), float(fit.coef_[0, 0])
 
 
 def _ratios(name: str, r: ArrayLike) -> Values:
-    values = np.asarray(r, dtype=float)
-    if values.ndim != 1 or values.size == 0 or np.isnan(values).any():
-        raise ValueError(
-            f"{name} must be a vector of one log-likelihood ratio or more, without nan, got shape "
-            f"{values.shape} with {np.isnan(values).sum()} nan: pass "
-            "clf.decision_function(X) - np.log(alpha) for the rows of one class."
-        )
+    remedy = "pass clf.decision_function(X) - np.log(alpha) for the rows of one class"
+    values = check_numbers(name, r, NOT_NAN, ndim=1, remedy=remedy)
+    if not values.size:
+        raise ValueError(f"{name} is empty: {remedy}.")
+    return values
+
+
+def _pair(name: str, counts: tuple[int, int]) -> Values:
+    values = check_numbers(name, counts, POSITIVE, ndim=1)
+    if values.size != 2:
+        raise ValueError(f"{name}={counts!r} must be two counts: minority and majority rows.")
     return values

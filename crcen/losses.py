@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from crcen.weights import check_lam
+from crcen.validation import check_choice, check_lam
 
 
 def cross_entropy(o: Tensor, y: Tensor) -> Tensor:
@@ -123,7 +123,9 @@ class CRCENLoss(torch.nn.Module):
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), or `reduction` is not one of the three.
+        If `lam` is outside (0, 1), or `reduction` is not one of the three. In a call, if the logits
+        are no tensor of real numbers, the targets none of zeros and ones, the shapes differ, or
+        there is no row to take the mean of. Logits that are not a number give a loss that is none.
 
     Examples
     --------
@@ -136,18 +138,30 @@ class CRCENLoss(torch.nn.Module):
 
     def __init__(self, lam: float, reduction: Literal["mean", "sum", "none"] = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction={reduction!r} must be 'mean', 'sum' or 'none'.")
         self.lam = check_lam(lam)
-        self.reduction = reduction
+        self.reduction = check_choice("reduction", reduction, ("mean", "sum", "none"))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of logits against targets in {0, 1}, both of the same shape."""
+        for name, given in (("logits", logits), ("target", target)):
+            if not isinstance(given, Tensor):
+                raise ValueError(f"{name} must be a tensor, got a {type(given).__name__}.")
+        if not logits.is_floating_point():
+            raise ValueError(
+                f"logits have the type {logits.dtype}: give real numbers, e.g. logits.float()."
+            )
         if logits.shape != target.shape:
             raise ValueError(
                 f"logits have shape {tuple(logits.shape)} and target {tuple(target.shape)}: give "
                 "one logit for each label, e.g. model(X).squeeze(1)."
             )
+        if not ((target == 0) | (target == 1)).all():
+            raise ValueError(
+                "target must hold 0 (majority) and 1 (minority), got "
+                f"{target.unique()[:5].tolist()}: code the minority class as 1."
+            )
+        if self.reduction == "mean" and not target.numel():
+            raise ValueError("logits and target are empty: a mean needs a row or more.")
         y = target.to(logits.dtype)
         c = self.lam * y + (1 - self.lam) * (1 - y)
         loss = c * cross_entropy(logits, y)

@@ -11,14 +11,13 @@ as much as it gets: K equations that sum to zero, for K(K-1) flows.
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from crcen.weights import check_positive
-
-Values = NDArray[np.float64]
+from crcen.validation import FINITE, POSITIVE, PROBABILITY, Values, check_numbers
 
 
 class ClassBalance(NamedTuple):
@@ -69,28 +68,38 @@ def class_balance(y: ArrayLike, P: ArrayLike, class_weight: ArrayLike) -> ClassB
         If the shapes do not fit, a label is not a column, a row does not sum to 1, or a weight is
         not positive.
 
+    Warns
+    -----
+    RuntimeWarning
+        If a class neither gives nor gets anything: its residual is nan.
+
     Examples
     --------
     >>> P = [[0.8, 0.2, 0.0], [0.0, 0.8, 0.2], [0.2, 0.0, 0.8]]
     >>> class_balance([0, 1, 2], P, class_weight=[1, 1, 1]).residual
     array([0., 0., 0.])
     """
-    P, labels, weight = (
-        np.asarray(P, float),
-        np.asarray(y),
-        check_positive("class_weight", class_weight),
-    )
+    weight = check_numbers("class_weight", class_weight, POSITIVE, ndim=1)
+    P = check_numbers("P", P, PROBABILITY, ndim=2, remedy="pass predict_proba(X)")
+    labels = check_numbers("y", y, FINITE, ndim=1, remedy="code labels as columns of P")
     K = weight.size
-    if P.shape != (labels.size, K) or not np.isin(labels, np.arange(K)).all():
+    if P.shape != (labels.size, K) or not P.size or not np.isin(labels, np.arange(K)).all():
         raise ValueError(
             f"P must have a row for each of the {labels.size} labels and a column for each of the "
             f"{K} weights, got shape {P.shape} with the labels {np.unique(labels)[:5].tolist()}: "
             "code labels as columns, np.unique(y, return_inverse=True)[1]."
         )
-    if not (P >= 0).all() or not np.allclose(P.sum(axis=1), 1):
+    if not np.allclose(P.sum(axis=1), 1):
         raise ValueError("P must hold probabilities, each row summing to 1: pass predict_proba(X).")
     flow = weight[:, None] * np.array([P[labels == k].sum(axis=0) for k in range(K)])
     others = flow * (1 - np.eye(K))
     out, into = others.sum(axis=1), others.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    if (silent := (out == 0) & (into == 0)).any():
+        warnings.warn(
+            f"classes {np.flatnonzero(silent).tolist()} give nothing to the others and get nothing "
+            "from them, so that their residual is not a number.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return ClassBalance(flow, out, into, out / into - 1)

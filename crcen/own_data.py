@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from crcen.validation import check_count
+
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".csv.gz": pd.read_csv,
@@ -24,7 +26,7 @@ def read_table(
     target: str,
     positive: object,
     *,
-    drop: Iterable[str] = (),
+    drop: str | Iterable[str] = (),
     min_minority: int = 20,
 ) -> Bunch:
     """Read a table with a column of two labels, as `crcen.load_dataset` gives the six sets.
@@ -37,7 +39,7 @@ def read_table(
         The column with the labels.
     positive : object
         The label of the minority, which becomes class 1; compared as text, so that ``"1"`` is 1.
-    drop : iterable of str
+    drop : str or iterable of str
         Columns to leave out, such as an identifier. All others must be numbers.
     min_minority : int, default=20
         Fewest minority rows to accept. A quarter of them is held out and the rest is divided into
@@ -56,7 +58,8 @@ def read_table(
     ImportError
         If it is a Parquet file and pyarrow is not installed.
     ValueError
-        If the file cannot be read; a column is missing; the labels are not two, or the minority's
+        If an argument is of the wrong kind; the file cannot be read; a column is missing or there
+        twice; the labels are not two, or the minority's
         is not one of them, or is that of the majority; the minority has too few rows; or a column
         is constant, is not made of numbers, or has gaps.
 
@@ -71,14 +74,20 @@ def read_table(
     >>> loans.data.shape, loans.target.sum(), loans.labels
     ((100, 1), np.int64(25), ('yes', 'no'))
     """
-    file = Path(path)
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path={path!r} must be text or a path: give that of a table.")
+    if not isinstance(drop, Iterable):
+        raise ValueError(f"drop={drop!r} must be a list of columns: give () to keep all.")
+    least = check_count("min_minority", min_minority)
+    file = Path(os.fsdecode(path))
     frame = _read(file)
-    frame.columns = frame.columns.astype(str)
-    _known("target", target, frame)
-    dropped = list(drop)
-    for column in dropped:
-        _known("drop", column, frame)
-    y, labels = _binary(frame[target], target, str(positive), min_minority)
+    frame.columns = [str(name) for name in frame.columns]
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()].unique()
+        raise ValueError(f"columns {_few(twice)} are there more than once: rename or drop them.")
+    target = _known("target", target, frame)
+    dropped = [_known("drop", name, frame) for name in ([drop] if isinstance(drop, str) else drop)]
+    y, labels = _binary(frame[target], target, str(positive), least)
     X = frame.drop(columns=[target, *dropped])
     _check_columns(X)
     return Bunch(
@@ -107,15 +116,15 @@ def _read(file: Path) -> pd.DataFrame:
             f"path={str(file)!r} is a Parquet file and needs pyarrow: pip install pyarrow, or save "
             "the table as CSV."
         ) from error
-    except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's are of these
+    except Exception as error:  # a damaged file makes its reader fail in any way at all
         raise ValueError(
             f"path={str(file)!r} cannot be read as {ending[1:]}: {error}. Save the table anew, as "
             "CSV with commas, a header and UTF-8, or as Parquet."
         ) from error
 
 
-def _known(parameter: str, column: str, frame: pd.DataFrame) -> None:
-    names = list(frame.columns)
+def _known(parameter: str, column: object, frame: pd.DataFrame) -> str:
+    column, names = str(column), list(frame.columns)
     if column not in names:
         near = difflib.get_close_matches(column, names) or names
         hint = " The header has one column only: are the fields separated by commas?"
@@ -123,6 +132,7 @@ def _known(parameter: str, column: str, frame: pd.DataFrame) -> None:
             f"{parameter}={column!r} is not a column: choose one of {_few(near)}."
             + (hint if len(names) == 1 else "")
         )
+    return column
 
 
 def _binary(

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from crcen.validation import check_choice, check_count, check_rng
+
 Sample = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
@@ -32,12 +34,18 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
     y : ndarray of shape (n1 + n0,)
         1 for the minority class, 0 for the majority class.
 
+    Raises
+    ------
+    ValueError
+        If a number of rows is no integer of 1 or more, or `rng` is no generator.
+
     Examples
     --------
     >>> X, y = sim1(2, 20, np.random.default_rng(0))
     >>> X.shape, y.sum()
     ((22, 1), np.int64(2))
     """
+    n1, n0, rng = check_count("n1", n1), check_count("n0", n0), check_rng(rng)
     x1 = rng.normal(-1.5, 1, n1) + rng.uniform(0, 0.5, n1)
     x0 = rng.normal(1.5, 1, n0) + rng.uniform(-0.5, 0, n0)
     return np.concatenate([x1, x0])[:, None], _labels(n1, n0)
@@ -76,7 +84,8 @@ def sim2(
     Raises
     ------
     ValueError
-        If `sigma1` is neither of the two readings.
+        If `sigma1` is neither of the two readings, a number of rows is no integer of 1 or more, or
+        `rng` is no generator.
 
     Examples
     --------
@@ -84,9 +93,9 @@ def sim2(
     >>> X.shape, y.sum()
     ((22, 3), np.int64(2))
     """
-    if sigma1 not in ("covariance", "deviation"):
-        raise ValueError(f"sigma1={sigma1!r} must be 'covariance' or 'deviation'.")
-    deviation = np.sqrt(1.2) if sigma1 == "covariance" else 1.2
+    reading = check_choice("sigma1", sigma1, ("covariance", "deviation"))
+    n1, n0, rng = check_count("n1", n1), check_count("n0", n0), check_rng(rng)
+    deviation = np.sqrt(1.2) if reading == "covariance" else 1.2
     x1 = rng.normal(0, deviation, (n1, 3))
     x0 = rng.normal(1, 1, (n0, 3))
     return np.concatenate([x1, x0]), _labels(n1, n0)

@@ -17,16 +17,14 @@ model of the curvature than a multiple of the identity. Here
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtrs
-from threadpoolctl import ThreadpoolController
+
+from crcen.threads import one_thread
 
 Vector = NDArray[np.float64]
 ValueAndGradient = Callable[[Vector], tuple[float, Vector]]
@@ -116,24 +114,8 @@ def minimize(
     >>> solution.converged, solution.theta.round(8)
     (True, array([0., 0., 0.]))
     """
-    with _one_thread(), np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         return _minimize(objective, start, tol, max_iter, single, hessian)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with _threadpools().limit(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-@cache
-def _threadpools() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through the loaded libraries, which takes milliseconds
 
 
 def _minimize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Sequence
+from functools import update_wrapper
+from types import FunctionType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -17,15 +19,24 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from crcen.losses import Loss
-from crcen.network import ACTIVATIONS, Network, Objective, as_tensor
+from crcen.network import ACTIVATIONS, TILE, Network, Objective, as_tensor
 from crcen.solver import minimize
-from crcen.weights import check_count, check_lam, check_weights, imbalance_ratio, lam_from_alpha
+from crcen.threads import one_thread
+from crcen.validation import check_count, check_lam, check_weights
+from crcen.weights import imbalance_ratio, lam_from_alpha
 
 
 class WeightedMLP(ClassifierMixin, BaseEstimator):
     """Everything of the two classifiers but the loss and what the output means."""
 
     _loss: Loss
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give each classifier an `__init__` and a `fit` of its own name, which TypeErrors tell."""
+        if WeightedMLP in cls.__bases__:
+            for name in {"__init__", "fit"} - {*vars(cls)}:
+                setattr(cls, name, _renamed(vars(WeightedMLP)[name], cls.__name__))
+        super().__init_subclass__(**kwargs)
 
     def __init__(
         self,
@@ -54,6 +65,9 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train to a stationary point.
 
+        A fit that raises or is interrupted leaves the classifier as it was: as the last fit made
+        it, or not fitted.
+
         Parameters
         ----------
         X : array-like of shape (n, p)
@@ -73,25 +87,39 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If a parameter is out of its range, a cell is NaN or infinite, a sample weight is
-            negative, or `y` does not hold exactly two classes with rows of positive weight.
+            negative, `y` does not hold exactly two classes with rows of positive weight, or their
+            weights are so far apart that a balancing lambda rounds to 0 or 1.
+        TypeError
+            If `X` is sparse, or a cell is no number.
 
         Warns
         -----
         ConvergenceWarning
             If the max-norm of the gradient is still above `tol` after `max_iter` iterations.
         """
+        before = vars(self).copy()
+        try:
+            return self._fit(X, y, sample_weight)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Self:
         self._check_parameters()
         rows, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         s = check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64), len(rows))
-        self.classes_, y01 = np.unique(labels, return_inverse=True)
+        try:
+            self.classes_, y01 = np.unique(labels, return_inverse=True)
+        except TypeError:
+            raise ValueError(
+                "y has labels of several kinds, which have no order: give two numbers or two "
+                "texts, and leave out rows without a label."
+            ) from None
         self._check_classes(labels, s)
 
-        self.lam_ = (
-            lam_from_alpha(1, imbalance_ratio(y01, s))
-            if isinstance(self.lam, str)
-            else check_lam(self.lam)
-        )
+        self.lam_ = _balancing(y01, s) if isinstance(self.lam, str) else check_lam(self.lam)
+        self.activation_ = self.activation
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
         objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
@@ -121,7 +149,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} stopped after {solution.n_iter} iterations at a gradient "
                 f"max-norm of {solution.grad_norm:.1e}, above tol={self.tol:g}: {remedy}.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -144,8 +172,14 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         theta = np.concatenate(
             [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
         )
-        network = Network(sizes, self.activation)
-        return network.logits(torch.from_numpy(theta), as_tensor(rows)).numpy()
+        network, weights = Network(sizes, self.activation_), torch.from_numpy(theta)
+        with one_thread():  # a forked worker could not wait for PyTorch's others
+            return np.concatenate(
+                [
+                    network.logits(weights, as_tensor(rows[start : start + TILE])).numpy()
+                    for start in range(0, len(rows), TILE)
+                ]
+            )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the class at threshold 1/2.
@@ -168,6 +202,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         if (
             isinstance(sizes, str)
             or not isinstance(sizes, Sequence | np.ndarray)
+            or (isinstance(sizes, np.ndarray) and sizes.ndim != 1)
             or not all(isinstance(h, numbers.Integral) and h > 0 for h in sizes)
         ):
             raise ValueError(
@@ -179,7 +214,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 check_lam(self.lam)
             except ValueError as error:
                 raise ValueError(f"{error} Or set lam='balanced'.") from None
-        if self.activation not in tuple(ACTIVATIONS):
+        if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"activation={self.activation!r} must be one of {', '.join(ACTIVATIONS)}."
             )
@@ -208,3 +243,26 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 f"y has rows of positive weight in one class only, {weighted.tolist()}: "
                 f"{type(self).__name__} needs two classes; add rows of the other, or weight them."
             )
+
+
+def _balancing(y: NDArray[Any], s: NDArray[np.float64]) -> float:
+    """Compute the lambda that balances the classes, or say why there is none."""
+    try:
+        return lam_from_alpha(1, imbalance_ratio(y, s))
+    except ValueError as error:
+        raise ValueError(
+            f"sample_weight cannot be balanced ({error}): give weights of comparable size, or a "
+            "number as lam."
+        ) from None
+
+
+def _renamed(function: Any, owner: str) -> FunctionType:
+    """Copy a function as the method of another class."""
+    own = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__
+    )
+    update_wrapper(own, function)
+    del own.__dict__["__wrapped__"]
+    own.__kwdefaults__ = function.__kwdefaults__
+    own.__qualname__ = f"{owner}.{function.__name__}"
+    return own

@@ -11,41 +11,20 @@ so that alpha = 1 weights by inverse class frequency and alpha = 1/IR is plain c
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-
-def check_lam(lam: float) -> float:
-    """Return lambda as a float if it lies strictly between 0 and 1.
-
-    Parameters
-    ----------
-    lam : float
-        Weight of the minority class in Eq. 1.
-
-    Returns
-    -------
-    float
-        The same number.
-
-    Raises
-    ------
-    ValueError
-        If `lam` is not a number in the open interval (0, 1).
-
-    Examples
-    --------
-    >>> check_lam(0.5)
-    0.5
-    """
-    if not isinstance(lam, numbers.Real) or not 0 < lam < 1:
-        raise ValueError(
-            f"lam={lam!r} is not a weight: give a number strictly between 0 and 1 "
-            "(0.5 is plain cross entropy), or lam_from_alpha(1, imbalance_ratio(y)) to balance."
-        )
-    return float(lam)
+from crcen.validation import (
+    POSITIVE,
+    PROBABILITY,
+    TINY,
+    Values,
+    check_binary,
+    check_lam,
+    check_number,
+    check_numbers,
+    check_weights,
+)
 
 
 def imbalance_ratio(y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -66,7 +45,8 @@ def imbalance_ratio(y: ArrayLike, sample_weight: ArrayLike | None = None) -> flo
     Raises
     ------
     ValueError
-        If `y` holds other values than 0 and 1, or one class only, or a weight is negative.
+        If `y` holds other values than 0 and 1, or one class only; a weight is negative; or the
+        weights of the classes are so far apart that their ratio is beyond the range of a float.
 
     Examples
     --------
@@ -81,7 +61,9 @@ def imbalance_ratio(y: ArrayLike, sample_weight: ArrayLike | None = None) -> flo
             f"y has {n0:g} rows of class 0 and {n1:g} of class 1: "
             "an imbalance ratio needs both classes."
         )
-    return float(n0 / n1)
+    ratio = float(n0) / float(n1)
+    remedy = "give weights of comparable size"
+    return check_number("the imbalance ratio of the weights", ratio, POSITIVE, remedy)
 
 
 def lam_from_alpha(alpha: float, imbalance_ratio: float) -> float:
@@ -102,18 +84,25 @@ def lam_from_alpha(alpha: float, imbalance_ratio: float) -> float:
     Raises
     ------
     ValueError
-        If `alpha` or `imbalance_ratio` is not positive and finite, or so large that lambda rounds
-        to 1.
+        If `alpha` or `imbalance_ratio` is not positive and finite, or their product so large or so
+        small that lambda rounds to 1 or to 0.
 
     Examples
     --------
     >>> lam_from_alpha(1, 4)
     0.8
     """
-    check_positive("alpha", alpha)
-    check_positive("imbalance_ratio", imbalance_ratio)
-    weighted = alpha * imbalance_ratio
-    return check_lam(weighted / (weighted + 1))
+    odds = check_number("alpha", alpha, POSITIVE) * check_number(
+        "imbalance_ratio", imbalance_ratio, POSITIVE
+    )
+    lam = odds / (odds + 1)
+    if not TINY <= lam < 1:  # or not a number, if the odds are infinite
+        raise ValueError(
+            f"alpha={alpha!r} at imbalance_ratio={imbalance_ratio!r} is beyond what a weight can "
+            f"express, lambda rounds to {0 if odds < 1 else 1}: their product, which is "
+            "lambda/(1 - lambda), must lie between 1e-307 and 1e15."
+        )
+    return lam
 
 
 def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
@@ -137,7 +126,8 @@ def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
     Raises
     ------
     ValueError
-        If `lam` is outside (0, 1), or `imbalance_ratio` is not positive and finite.
+        If `lam` is outside (0, 1), `imbalance_ratio` is not positive and finite, or alpha is beyond
+        the range of a float.
 
     Examples
     --------
@@ -145,11 +135,17 @@ def alpha_from_lam(lam: float, imbalance_ratio: float) -> float:
     0.25
     """
     lam = check_lam(lam)
-    check_positive("imbalance_ratio", imbalance_ratio)
-    return lam / ((1 - lam) * imbalance_ratio)
+    ratio = check_number("imbalance_ratio", imbalance_ratio, POSITIVE)
+    alpha = lam / ((1 - lam) * ratio) if (1 - lam) * ratio else np.inf
+    if not TINY <= alpha <= 1 / TINY:
+        raise ValueError(
+            f"imbalance_ratio={imbalance_ratio!r} makes alpha={alpha:.3g} of lam={lam!r}, beyond "
+            "the range of a float: go nearer to 1."
+        )
+    return alpha
 
 
-def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
+def prior_shift(p: ArrayLike, lam: float) -> Values:
     r"""Turn plain probabilities into those that weight lambda would give.
 
     The minimiser of Eq. 1 over all functions obeys
@@ -187,51 +183,6 @@ def prior_shift(p: ArrayLike, lam: float) -> NDArray[np.float64]:
     >>> prior_shift([0.1, 0.5], 0.9)
     array([0.5, 0.9])
     """
-    p, lam = np.asarray(p, dtype=float), check_lam(lam)
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(
-            f"p must hold probabilities, got values from {p.min()} to {p.max()}: pass "
-            "predict_proba(X)[:, 1]."
-        )
+    lam = check_lam(lam)
+    p = check_numbers("p", p, PROBABILITY, remedy="pass predict_proba(X)[:, 1]")
     return lam * p / (lam * p + (1 - lam) * (1 - p))
-
-
-def check_binary(y: ArrayLike) -> NDArray[np.float64]:
-    """Return labels as a float vector of zeros and ones, or say what else is in them."""
-    y = np.asarray(y)
-    if y.ndim != 1 or not np.isin(y, (0, 1)).all():
-        raise ValueError(
-            f"y must be a vector of 0 (majority) and 1 (minority), got shape {y.shape} with the "
-            f"values {np.unique(y)[:5].tolist()}: code the minority class as 1."
-        )
-    return y.astype(float)
-
-
-def check_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
-    """Return row weights as a float vector, ones by default, or say what is wrong with them."""
-    if sample_weight is None:
-        return np.ones(n)
-    s = np.asarray(sample_weight, dtype=float)
-    if s.shape != (n,):
-        raise ValueError(f"sample_weight has shape {s.shape}: give a weight for each of {n} rows.")
-    if not (good := np.isfinite(s) & (s >= 0)).all():
-        raise ValueError(
-            f"sample_weight has the value {s[~good][0]:g} in row {good.argmin()}: "
-            "give finite weights of zero or more."
-        )
-    return s
-
-
-def check_positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return numbers as a float array, or say that they are not all positive and finite."""
-    values = np.asarray(value, dtype=float)
-    if not ((values > 0) & np.isfinite(values)).all():
-        raise ValueError(f"{name}={value!r} must be positive and finite.")
-    return values
-
-
-def check_count(name: str, value: int) -> int:
-    """Return a number of things as an integer, or say that it is none or below 1."""
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"{name}={value!r} must be an integer of 1 or more.")
-    return int(value)

@@ -207,8 +207,8 @@ def test_of_no_rows_nothing_is_known():
     [
         ({}, "given no wish"),
         ({"recall": 0.5, "expense": 2.0}, "given recall and expense: give exactly one"),
-        ({"recall": 1.0}, "recall=1.0 must lie strictly between"),
-        ({"recall": 0.9, "confidence": 95}, "confidence=95 must lie strictly between"),
+        ({"recall": 1.0}, "recall=1.0 must be strictly between 0 and 1"),
+        ({"recall": 0.9, "confidence": 95}, "confidence=95 must be strictly between 0 and 1"),
         ({"cost_ratio": -1.0}, "cost_ratio=-1.0 must be positive"),
         ({"expense": 2.0, "confidence": 0.9}, "confidence=0.9 belongs to recall"),
         ({"recall": 0.99}, "from 60 minority rows, it takes 99"),

@@ -255,7 +255,7 @@ def test_csmlp_keeps_its_own_balance_and_not_the_key_equation(overlapping):
 
 
 def test_wrong_arguments_of_the_losses_are_refused():
-    with pytest.raises(ValueError, match=r"gamma=-1 must be zero or more"):
+    with pytest.raises(ValueError, match=r"gamma=-1 must be zero or more and finite: 0 is"):
         focal(-1)
-    with pytest.raises(ValueError, match=r"o has shape \(1,\) for 2 labels"):
+    with pytest.raises(ValueError, match=r"o must hold one finite .* 2 labels, got shape \(1,\)"):
         balance([1, 0], [0.0], 0.5, CROSS_ENTROPY)

@@ -96,8 +96,9 @@ def test_a_network_certain_of_the_majority_gives_inf_without_a_warning():
     assert (found.lhs, found.residual) == (np.inf, np.inf)
 
 
-def test_a_network_certain_and_right_everywhere_gives_nan_without_a_warning():
-    found = fresh_key_equation([1, 0], [1.0, 0.0], lam=0.5, imbalance_ratio=1)
+def test_a_network_certain_and_right_everywhere_gives_nan_with_a_warning():
+    with pytest.warns(RuntimeWarning, match="both sums of the key equation are zero"):
+        found = fresh_key_equation([1, 0], [1.0, 0.0], lam=0.5, imbalance_ratio=1)
     assert np.isnan([found.lhs, found.residual]).all()
 
 

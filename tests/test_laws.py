@@ -242,9 +242,9 @@ def test_a_step_goes_up():
 @pytest.mark.parametrize(
     ("r1", "r0", "text"),
     [
-        ([], [0], r"^r1 must be .* shape \(0,\) with 0 nan"),
-        ([0], [[0]], r"^r0 must be .* shape \(1, 1\) with 0 nan"),
-        ([0, float("nan")], [0], r"^r1 must be .* shape \(2,\) with 1 nan: .*decision_function"),
+        ([], [0], r"^r1 is empty: pass clf.decision_function"),
+        ([0], [[0]], r"^r0=\[\[0\]\] must be a vector, got shape \(1, 1\): pass"),
+        ([0, float("nan")], [0], r"^r1=\[0, nan\] must be free of nan: .*decision_function"),
     ],
 )
 def test_ratios_must_be_vectors_of_numbers(r1, r0, text):
@@ -277,7 +277,7 @@ def test_logits_that_are_right_have_the_line_0_1_and_others_the_line_that_rights
 @pytest.mark.parametrize(
     ("logits", "y", "text"),
     [
-        ([0, 1], [0, 1, 1], r"^logits have shape \(2,\) for 3 labels: pass"),
+        ([0, 1], [0, 1, 1], r"^logits must hold one .* the 3 labels, got shape \(2,\)"),
         ([0, 1], [1, 1], "needs both classes"),
         ([0, 1], [1, 2], r"^y must be a vector of 0 \(majority\) and 1"),
     ],

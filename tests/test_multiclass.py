@@ -1,5 +1,6 @@
 """Tests of crcen.multiclass: the key equations of K classes, and what they leave open."""
 
+from contextlib import nullcontext
 from itertools import permutations
 
 import numpy as np
@@ -51,7 +52,9 @@ def test_the_flows_left_free_have_k_minus_1_squared_dimensions(K):
     for j, k in permutations(range(K), 2):
         P = np.eye(K)
         P[j, j], P[j, k] = 0.0, 1.0
-        found = class_balance(np.arange(K), P, np.ones(K))
+        # The other classes, if there are any, are certain: their residual is 0/0.
+        with pytest.warns(RuntimeWarning, match="give nothing") if K > 2 else nullcontext():
+            found = class_balance(np.arange(K), P, np.ones(K))
         columns.append(found.out - found.into)
     equations = np.array(columns).T
     assert np.linalg.matrix_rank(equations) == K - 1

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from crcen.weights import alpha_from_lam, check_lam, imbalance_ratio, lam_from_alpha, prior_shift
+from crcen.validation import check_lam
+from crcen.weights import alpha_from_lam, imbalance_ratio, lam_from_alpha, prior_shift
 
 deterministic = settings(derandomize=True, deadline=None)
 alphas = ratios = st.floats(0.01, 100)
