@@ -276,9 +276,9 @@ def _floats(value: Any) -> Values | None:
 
 
 def _shown(value: object) -> str:
-    """Write a value, shortened if it is long."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else reprlib.repr(value)
+    """Write a value in a line, shortened if it is long."""
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 80 else " ".join(reprlib.repr(value).split())
 
 
 def _shape(value: Any) -> tuple[int, ...]:

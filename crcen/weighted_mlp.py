@@ -107,9 +107,9 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Self:
         self._check_parameters()
         rows, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
         s = check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64), len(rows))
         try:
+            check_classification_targets(labels)
             self.classes_, y01 = np.unique(labels, return_inverse=True)
         except TypeError:
             raise ValueError(

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import least_squares
 from scipy.special import expit
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
@@ -440,3 +440,97 @@ def test_a_negative_sample_weight(classifier):
 def test_a_sample_weight_that_is_not_a_number(classifier):
     with pytest.raises(ValueError, match="sample_weight contains NaN"):
         classifier().fit(X, Y, np.full(len(Y), np.nan))
+
+
+@both
+@pytest.mark.parametrize("missing", [None, {"a": 1}])
+def test_labels_of_several_kinds(classifier, missing):
+    y = np.where(Y == 1, "a", "b").astype(object)
+    y[3] = missing
+    with pytest.raises(ValueError, match="y has labels of several kinds, which have no order"):
+        classifier().fit(X, y)
+
+
+@both
+def test_a_wrong_call_names_the_classifier(classifier):
+    name = classifier.__name__
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) .*'class_weight'"):
+        classifier(class_weight="balanced")
+    with pytest.raises(TypeError, match=rf"^{name}\.fit\(\) missing .*'y'"):
+        classifier().fit(X)
+
+
+# A fit that does not end
+
+
+def unchanged(clf, act, error):
+    """Whether a failing act leaves the classifier as it was."""
+    state = {name: str(value) for name, value in vars(clf).items()}
+    with pytest.raises(error):
+        act()
+    return {name: str(value) for name, value in vars(clf).items()} == state
+
+
+@both
+@pytest.mark.parametrize("y", [np.arange(len(Y)) % 3, np.full(len(Y), "c"), np.full(3, 1)])
+def test_a_refit_that_fails_leaves_the_last_fit(classifier, y):
+    clf = classifier((2,), tol=1e-3, random_state=0).fit(X, np.where(Y == 1, "b", "a"))
+    before = clf.predict(X)
+    assert unchanged(clf, lambda: clf.fit(X[:, :2], y), ValueError)
+    assert_array_equal(clf.predict(X), before)
+
+
+@both
+def test_a_first_fit_that_fails_leaves_no_fit(classifier):
+    clf = classifier()
+    assert unchanged(clf, lambda: clf.fit(X, np.ones(len(Y))), ValueError)
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+
+
+# minimize is where the time goes; the attributes of the data are set before it.
+@both
+def test_a_refit_that_is_interrupted_leaves_the_last_fit(classifier, monkeypatch):
+    clf = classifier((2,), tol=1e-3, random_state=0).fit(X, Y)
+    clf.set_params(lam=0.9)
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crcen.weighted_mlp.minimize", interrupt)
+    assert unchanged(clf, lambda: clf.fit(X[:, :1], 1 - Y), KeyboardInterrupt)
+
+
+@both
+def test_parameters_set_after_a_fit_wait_for_the_next(classifier):
+    clf = classifier((2,), tol=1e-3, random_state=0).fit(X, Y)
+    before = clf.predict_proba(X)
+    clf.set_params(activation="relu", lam=0.9, hidden_layer_sizes=(5, 5))
+    assert_array_equal(clf.predict_proba(X), before)
+
+
+# Weights at the ends of a float's range: only their proportions matter
+
+
+@both
+@pytest.mark.parametrize("unit", [1e308, 5e-324, 3e-200])
+def test_the_unit_of_the_weights_does_not_matter(classifier, unit):
+    expected = tight(classifier, lam="balanced").fit(X, Y)
+    clf = tight(classifier, lam="balanced").fit(X, Y, np.full(len(Y), unit))
+    assert clf.lam_ == expected.lam_
+    assert_allclose(clf.predict_proba(X), expected.predict_proba(X), atol=1e-5)
+
+
+@both
+@pytest.mark.parametrize("lam", ["balanced", 0.7])
+def test_one_huge_weight_is_a_sample_of_one_row_or_refused(classifier, lam):
+    s = np.ones(len(Y))
+    s[Y.argmax()] = 1e300
+    clf = classifier((), lam=lam, l2=1e-2, random_state=0)
+    if lam == "balanced":
+        clf.fit(X, Y, s)  # N0/N1 is 1e-298, which a weight can express
+        with pytest.raises(ValueError, match=r"^sample_weight cannot be balanced .*comparable"):
+            clf.fit(X, 1 - Y, s)  # 1e298 rounds lambda to 1
+    else:
+        clf.fit(X, Y, s)
+        assert clf.predict_proba(X[Y.argmax()][None])[0, 1] > 0.99

@@ -1,9 +1,11 @@
+import gzip
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from crcen import own_data
 from crcen.own_data import read_table
 
 
@@ -162,3 +164,73 @@ def test_constant_columns(frame, tmp_path):
 def test_no_column_left(frame, tmp_path):
     drop = ["id", "age", "income", "smokes"]
     refused(frame, tmp_path, "drop leaves no column besides the target", drop=drop)
+
+
+# What a tester found: each ended in an error that said nothing of the table
+
+
+def damaged(content, rng):
+    """A compressed file with some bytes changed after its head, as a bad disk leaves it."""
+    packed = bytearray(gzip.compress(content))
+    for place in rng.integers(12, len(packed) - 8, size=4):
+        packed[place] ^= int(rng.integers(1, 256))
+    return bytes(packed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_archive_is_refused_or_read_whole(tmp_path, seed):
+    frame = pd.DataFrame({"a": np.arange(80.0) % 7, "y": ["yes"] * 25 + ["no"] * 55})
+    file = tmp_path / "table.csv.gz"
+    file.write_bytes(damaged(frame.to_csv(index=False).encode(), np.random.default_rng(seed)))
+    with pytest.raises(ValueError, match=r"^path='.*table.csv.gz' cannot be read as csv.gz: "):
+        read_table(file, "y", "yes")
+
+
+# pyarrow raises a TypeError where the metadata names a type that there is not.
+def test_a_parquet_file_of_unknown_types_is_refused(tmp_path, monkeypatch):
+    def read(file):
+        raise TypeError("data type 'inv64' not understood")
+
+    monkeypatch.setitem(own_data.READERS, ".parquet", read)
+    file = tmp_path / "table.parquet"
+    file.touch()
+    with pytest.raises(ValueError, match=r"cannot be read as parquet: .* Save the table anew"):
+        read_table(file, "y", "yes")
+
+
+def test_columns_of_two_levels_have_the_names_that_they_show(tmp_path):
+    file = tmp_path / "table.parquet"
+    columns = pd.MultiIndex.from_tuples([("x", "1"), ("y", "")])
+    values = {("x", "1"): np.arange(80.0), ("y", ""): ["yes"] * 25 + ["no"] * 55}
+    pd.DataFrame(values, columns=columns).to_parquet(file)
+    assert read_table(file, "('y', '')", "yes").feature_names == ["('x', '1')"]
+
+
+def test_a_name_that_is_twice_there_is_refused(tmp_path, monkeypatch):
+    frame = pd.DataFrame([[1.0, 2.0, "yes"]], columns=["a", "a", "y"])
+    monkeypatch.setitem(own_data.READERS, ".csv", lambda file: frame)
+    file = tmp_path / "table.csv"
+    file.touch()
+    with pytest.raises(ValueError, match="columns 'a' are there more than once"):
+        read_table(file, "y", "yes")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"path": None}, "path=None must be text or a path"),
+        ({"target": None}, "target='None' is not a column"),
+        ({"target": 3}, "target='3' is not a column"),
+        ({"drop": None}, r"drop=None must be a list of columns: give \(\) to keep all"),
+        ({"drop": 5}, "drop=5 must be a list of columns"),
+        ({"drop": [None]}, "drop='None' is not a column"),
+        ({"drop": "ab"}, "drop='ab' is not a column"),
+        ({"min_minority": "a"}, "min_minority='a' must be an integer of 1 or more"),
+        ({"min_minority": None}, "min_minority=None must be an integer of 1 or more"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_named(tmp_path, given, message):
+    file = tmp_path / "table.csv"
+    pd.DataFrame({"a": np.arange(80.0), "y": ["yes"] * 25 + ["no"] * 55}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match=message):
+        read_table(**({"path": file, "target": "y", "positive": "yes"} | given))
