@@ -222,7 +222,8 @@ def locate_dataset(name: str, data_home: _PathLike | None = None) -> tuple[Path,
     if not isinstance(name, str) or name not in DATASETS:
         nearest = difflib.get_close_matches(str(name).lower(), DATASETS, n=1, cutoff=0)[0]
         raise ValueError(
-            f"unknown data set {name!r}; did you mean {nearest!r}? Known: {', '.join(DATASETS)}"
+            f"name={name!r} is not a data set; did you mean {nearest!r}? There are "
+            f"{', '.join(DATASETS)}."
         )
     archive = _archive(DATASETS[name], data_home)
     if os.path.isfile(archive):  # unlike Path.is_file, False in a folder that may not be read

@@ -97,14 +97,21 @@ def effective_lam(
     odds = 1 / ratio if batch_odds is None else check_number("batch_odds", batch_odds, POSITIVE)
     alpha = lam / (1 - lam) * odds
     if batch_size is not None:
-        others_of_batch = binom(check_count("batch_size", batch_size) - 1, 1 / (1 + 1 / odds))
-        # Minority rows among the others of the batch; those left out have a chance below 1e-30.
-        low, high = others_of_batch.ppf(1e-30), others_of_batch.isf(1e-30)
-        k = np.arange(low, high + 1)
-        chance = others_of_batch.pmf(k)
-        others = lam * k + (1 - lam) * (batch_size - 1 - k)
+        n, share = check_count("batch_size", batch_size) - 1, max(1 / (1 + 1 / odds), 1e-290)
+        # Minority rows k among the n others of the batch: other k have a chance below 1e-30, by
+        # Bernstein's inequality.
+        room = 12 * np.sqrt(n * share * (1 - share)) + 60
+        k = np.arange(max(0, int(n * share - room)), min(n, int(n * share + room)) + 1)
+        chance = binom.pmf(k, n, share)
+        others = lam * k + (1 - lam) * (n - k)
         alpha *= float(chance @ (1 / (others + lam)) / (chance @ (1 / (others + 1 - lam))))
-    return lam_from_alpha(alpha, ratio)
+    try:
+        return lam_from_alpha(alpha, ratio)
+    except ValueError:
+        raise ValueError(
+            f"lam={lam!r} at batch_odds={odds!r} and imbalance_ratio={ratio!r} amounts to a weight "
+            "that rounds to 0 or 1: go nearer to balance."
+        ) from None
 
 
 def sgd_spread(
@@ -168,7 +175,10 @@ def sgd_spread(
     rows = np.column_stack([rows, np.ones(y.size)])
     weight = np.where(y == 1, lam, 1 - lam)
     weight = weight / weight.mean()
-    H = (weight * p * (1 - p) * rows.T) @ rows / y.size
+    with np.errstate(over="ignore", invalid="ignore"):
+        H = (weight * p * (1 - p) * rows.T) @ rows / y.size
+    if not np.isfinite(H).all():
+        raise ValueError("X is too large for its squares to be finite: scale the columns.")
     S = np.atleast_2d(np.cov(weight * (p - y) * rows.T, bias=True)) / batch_size
     contraction = np.eye(len(H)) - eta * H
     if np.abs(np.linalg.eigvalsh(contraction)).max() >= 1:
@@ -258,7 +268,7 @@ def focal(gamma: float) -> Loss:
     Raises
     ------
     ValueError
-        If `gamma` is no finite number of zero or more.
+        If `gamma` is no number from 0 to a million.
 
     References
     ----------
@@ -270,6 +280,8 @@ def focal(gamma: float) -> Loss:
     tensor([0.1733])
     """
     gamma = check_number("gamma", gamma, NOT_NEGATIVE, "0 is cross entropy")
+    if gamma > 1e6:
+        raise ValueError(f"gamma={gamma!r} must be at most 1e6: no row is left to learn from.")
 
     def parts(o: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         sign = 2 * y - 1

@@ -97,7 +97,8 @@ def expense(before: Confusion, after: Confusion) -> float:
     >>> round(expense(before, after), 2)
     5.53
     """
-    return float(expenses([before, after])[0])
+    both = [_counts(name, c, 1) for name, c in (("before", before), ("after", after))]
+    return float(_of_steps("before and after", np.stack(both))[0])
 
 
 def expenses(counts: ArrayLike) -> Values:
@@ -124,13 +125,7 @@ def expenses(counts: ArrayLike) -> Values:
     >>> expenses([[789, 158, 32, 66], [684, 263, 13, 85]]).round(2)
     array([5.53])
     """
-    tn, fp, fn, tp = _counts(counts, ndim=2).T
-    if any(np.ptp(rows) > SAME * max(1.0, rows.max()) for rows in (tn + fp, fn + tp)):
-        raise ValueError(
-            f"counts have {tn + fp} rows of the majority and {fn + tp} of the minority: give the "
-            "counts of different alphas on the same rows."
-        )
-    return _steps(fp, fn)
+    return _of_steps("counts", _counts("counts", counts, 2))
 
 
 def expense_interval(
@@ -165,14 +160,23 @@ def expense_interval(
     >>> expense_interval(counts, 100, np.random.default_rng(0))
     (array([2.]), array([6.]))
     """
-    counts, n = _counts(counts, ndim=3), check_count("n_bootstrap", n_bootstrap, most=10**7)
-    if not len(counts):
-        raise ValueError("counts has no split: give one or more.")
+    counts, n = _counts("counts", counts, 3), check_count("n_bootstrap", n_bootstrap, most=10**7)
     drawn = check_rng(rng).integers(len(counts), size=(n, len(counts)))
     resampled = np.array([_steps(*counts[rows].sum(axis=0).T[1:3]) for rows in drawn])
     resampled[np.isnan(resampled)] = 0
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0, method="nearest")
     return low, high
+
+
+def _of_steps(name: str, counts: Values) -> Values:
+    """Compute the expense of each step, on counts of the same rows."""
+    tn, fp, fn, tp = counts.T
+    if any(np.ptp(rows) > SAME * max(1.0, rows.max()) for rows in (tn + fp, fn + tp)):
+        raise ValueError(
+            f"{name} must be on the same rows, got {tn + fp} of the majority and {fn + tp} of the "
+            "minority."
+        )
+    return _steps(fp, fn)
 
 
 def _steps(fp: Values, fn: Values) -> Values:
@@ -182,11 +186,10 @@ def _steps(fp: Values, fn: Values) -> Values:
         return np.divide(added, gained, out=without, where=gained > 0)
 
 
-def _counts(counts: ArrayLike, ndim: int) -> Values:
-    found = check_numbers("counts", counts, NOT_NEGATIVE, ndim, "give tn, fp, fn and tp")
-    if found.shape[-1] != len(Confusion._fields) or not found.shape[-2]:
+def _counts(name: str, counts: ArrayLike, ndim: int) -> Values:
+    found = check_numbers(name, counts, NOT_NEGATIVE, ndim, "give tn, fp, fn and tp")
+    if found.shape[-1] != len(Confusion._fields) or 0 in found.shape:
         raise ValueError(
-            f"counts has shape {found.shape}: give tn, fp, fn and tp in the last axis, for one "
-            "alpha or more."
+            f"{name} has shape {found.shape}: give tn, fp, fn and tp in the last axis."
         )
     return found

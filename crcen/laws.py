@@ -109,6 +109,7 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
     def moments(mean: float) -> tuple[Values, Values]:
         p = expit(mean + d * z + log_alpha[..., None])
         first = np.asarray(trapezoid(p * normal, z))
+        first = np.minimum(first, 1)  # the normal density sums to 1 but for rounding
         return first, np.asarray(trapezoid((p - first[..., None]) ** 2 * normal, z))
 
     (p1bar, var1), (p0bar, var0) = moments(d**2 / 2), moments(-(d**2) / 2)

@@ -76,8 +76,10 @@ def read_table(
     """
     if not isinstance(path, str | os.PathLike):
         raise ValueError(f"path={path!r} must be text or a path: give that of a table.")
-    if not isinstance(drop, Iterable):
-        raise ValueError(f"drop={drop!r} must be a list of columns: give () to keep all.")
+    try:
+        named = [drop] if isinstance(drop, str) else list(drop)
+    except Exception:  # whatever a thing does that is no list
+        raise ValueError(f"drop={drop!r} must be a list of columns: give () to keep all.") from None
     least = check_count("min_minority", min_minority)
     file = Path(os.fsdecode(path))
     frame = _read(file)
@@ -86,7 +88,7 @@ def read_table(
         twice = frame.columns[frame.columns.duplicated()].unique()
         raise ValueError(f"columns {_few(twice)} are there more than once: rename or drop them.")
     target = _known("target", target, frame)
-    dropped = [_known("drop", name, frame) for name in ([drop] if isinstance(drop, str) else drop)]
+    dropped = [_known("drop", name, frame) for name in named]
     y, labels = _binary(frame[target], target, str(positive), least)
     X = frame.drop(columns=[target, *dropped])
     _check_columns(X)

@@ -85,7 +85,8 @@ def check_numbers(
     end = f": {remedy}." if remedy else "."
     values = _floats(value)
     if values is None:
-        raise ValueError(f"{name}={_shown(value)} must be numbers{end}")
+        kind = "a number" if ndim == 0 else "numbers"
+        raise ValueError(f"{name}={_shown(value)} must be {kind}{end}")
     if ndim is not None and values.ndim != ndim:
         kind = {0: "a number", 1: "a vector", 2: "a matrix"}.get(ndim, f"of {ndim} dimensions")
         shape = f", got shape {values.shape}" if ndim else ""
@@ -231,7 +232,9 @@ def check_weights(sample_weight: ArrayLike | None, n: int) -> Values:
             f"sample_weight has the value {s[~good][0]:g} in row {good.argmin()}: "
             "give finite weights of zero or more."
         )
-    _, exponent = np.frexp(s.max(initial=1.0 if not s.any() else 0.0))
+    if not s.any():
+        raise ValueError("sample_weight is zero in every row: give some a positive weight.")
+    _, exponent = np.frexp(s.max())
     return np.ldexp(s, 1 - exponent)
 
 
@@ -271,7 +274,7 @@ def _floats(value: Any) -> Values | None:
             ):
                 return None
             return found.astype(np.float64) if found.dtype.kind in "biufO" else None
-    except (TypeError, ValueError, RuntimeError, OverflowError):  # ragged, or larger than a float
+    except Exception:  # ragged, larger than a float, or whatever an object does that is no number
         return None
 
 
@@ -284,7 +287,7 @@ def _shown(value: object) -> str:
 def _shape(value: Any) -> tuple[int, ...]:
     try:
         return np.shape(value)
-    except (TypeError, ValueError, RuntimeError):  # ragged, or a tensor on another device
+    except Exception:  # as in _floats
         return ()
 
 
@@ -292,5 +295,5 @@ def _some(values: Any) -> list[Any]:
     """List the first values of labels, for a message."""
     try:
         return np.unique(np.asarray(values))[:5].tolist()
-    except (TypeError, ValueError, RuntimeError):  # not comparable, or ragged
+    except Exception:  # not comparable, or as in _floats
         return list(values)[:5] if hasattr(values, "__iter__") else [values]

@@ -16,14 +16,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from crcen.losses import Loss
 from crcen.network import ACTIVATIONS, TILE, Network, Objective, as_tensor
 from crcen.solver import minimize
 from crcen.threads import one_thread
-from crcen.validation import check_count, check_lam, check_weights
+from crcen.validation import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    check_count,
+    check_lam,
+    check_number,
+    check_weights,
+)
 from crcen.weights import imbalance_ratio, lam_from_alpha
+
+MOST = 10**8  # parameters: beyond that, the solver's memory would be 80 GB
 
 
 class WeightedMLP(ClassifierMixin, BaseEstimator):
@@ -106,8 +115,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Self:
         self._check_parameters()
-        rows, labels = validate_data(self, X, y, dtype=np.float64)
-        s = check_weights(_check_sample_weight(sample_weight, rows, dtype=np.float64), len(rows))
+        rows, labels = self._validated(X, y)
+        s = check_weights(sample_weight, len(rows))
         try:
             check_classification_targets(labels)
             self.classes_, y01 = np.unique(labels, return_inverse=True)
@@ -121,6 +130,11 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         self.lam_ = _balancing(y01, s) if isinstance(self.lam, str) else check_lam(self.lam)
         self.activation_ = self.activation
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
+        if network.n_parameters > MOST:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must make fewer parameters than "
+                f"{network.n_parameters:.0e}: the solver keeps a hundred vectors of that length."
+            )
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
         objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
         solution = minimize(
@@ -167,7 +181,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
             Logits.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = self._validated(X, reset=False)
         sizes = (rows.shape[1], *(len(b) for b in self.intercepts_))
         theta = np.concatenate(
             [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
@@ -197,6 +211,12 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         o = self.decision_function(X)  # first, so that an unfitted classifier says so
         return self.classes_[(o > 0).astype(int)]
 
+    def _validated(self, *given: ArrayLike, **options: bool) -> Any:
+        try:
+            return validate_data(self, *given, dtype=np.float64, **options)
+        except OverflowError as error:  # scikit-learn does not expect such integers
+            raise ValueError(f"X or y is beyond the range of a float: {error}.") from None
+
     def _check_parameters(self) -> None:
         sizes = self.hidden_layer_sizes
         if (
@@ -218,16 +238,16 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"activation={self.activation!r} must be one of {', '.join(ACTIVATIONS)}."
             )
-        for name, low in {"l2": "zero or more", "tol": "positive"}.items():
-            value = getattr(self, name)
-            if (
-                not isinstance(value, numbers.Real)
-                or not np.isfinite(float(value))
-                or value < 0
-                or (value == 0 and name == "tol")
-            ):
-                raise ValueError(f"{name}={value!r} must be a finite number, {low}.")
+        check_number("l2", self.l2, NOT_NEGATIVE)
+        check_number("tol", self.tol, POSITIVE)
         check_count("max_iter", self.max_iter)
+        try:
+            check_random_state(self.random_state)
+        except ValueError:
+            raise ValueError(
+                f"random_state={self.random_state!r} must be an integer from 0 to 2**32 - 1, a "
+                "numpy.random.RandomState, or None."
+            ) from None
 
     def _check_classes(self, y: NDArray[Any], s: NDArray[np.float64]) -> None:
         weighted = np.unique(y[s > 0])

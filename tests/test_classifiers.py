@@ -380,8 +380,12 @@ SIZES_REMEDY = "must be a sequence of positive integers: write (10,) for one hid
         *(("lam", v, "strictly between 0 and 1") for v in (0, 1, 1.5, np.nan, "auto", True, None)),
         *(("lam", v, "Or set lam='balanced'") for v in (0, "auto", True)),
         *(("hidden_layer_sizes", v, SIZES_REMEDY) for v in ((0,), (5, -1), 10, 2.5, (2.5,), "10")),
-        *(("l2", v, "must be a finite number, zero or more") for v in (-1, np.nan, np.inf, "a")),
-        *(("tol", v, "must be a finite number, positive") for v in (0, -1.0, np.nan, None)),
+        *(("l2", v, "must be zero or more and finite") for v in (-1, np.nan, np.inf)),
+        *(("tol", v, "must be positive and finite") for v in (0, -1.0, np.nan)),
+        ("l2", "a", "must be a number"),
+        ("tol", None, "must be a number"),
+        *(("random_state", v, "must be an integer from 0 to 2**32 - 1") for v in (-1, "a", 2**40)),
+        ("hidden_layer_sizes", (10**9,), "must make fewer parameters"),
         *(("max_iter", v, "must be an integer of 1 or more") for v in (0, -1, 2.5, "all")),
         ("activation", "swish", "must be one of logistic, tanh, relu, identity"),
         ("activation", None, "must be one of logistic, tanh, relu, identity"),
@@ -438,7 +442,7 @@ def test_a_negative_sample_weight(classifier):
 
 @both
 def test_a_sample_weight_that_is_not_a_number(classifier):
-    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+    with pytest.raises(ValueError, match="sample_weight has the value nan in row 0: give"):
         classifier().fit(X, Y, np.full(len(Y), np.nan))
 
 

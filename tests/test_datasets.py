@@ -206,7 +206,7 @@ def test_a_compressed_file_is_accepted_by_its_arrays(tiny: Dataset, tmp_path: Pa
 @pytest.mark.parametrize(("name", "nearest"), [("abalon", "abalone"), ("UScrime", "us_crime")])
 @pytest.mark.parametrize("function", [load_dataset, locate_dataset])
 def test_unknown_name(function: Callable[[str], object], name: str, nearest: str) -> None:
-    with pytest.raises(ValueError, match=f"unknown data set '{name}'.*'{nearest}'") as error:
+    with pytest.raises(ValueError, match=f"name='{name}' is not a data set.*'{nearest}'") as error:
         function(name)
     assert all(known in str(error.value) for known in DATASETS)
 

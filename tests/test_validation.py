@@ -15,7 +15,7 @@ from crcen.expense import Confusion, expense, expense_interval, expenses
 from crcen.laws import OperatingPoint, expense_band, fresh_ratio_spread, gaussian_point
 from crcen.multiclass import class_balance
 from crcen.simulations import sim1
-from crcen.validation import FINITE, check_numbers, check_weights
+from crcen.validation import FINITE, check_number, check_numbers, check_weights
 from crcen.weights import alpha_from_lam, lam_from_alpha
 
 Y, P = [1, 0, 0], [0.6, 0.3, 0.1]
@@ -61,6 +61,8 @@ def test_numbers_of_any_kind_are_taken(numbers):
 def test_what_is_no_number_is_refused_by_its_name(other):
     with pytest.raises(ValueError, match=r"^x=.* must be numbers: give some\."):
         check_numbers("x", other, FINITE, remedy="give some")
+    with pytest.raises(ValueError, match=r"^x=.* must be a number\."):
+        check_number("x", other, FINITE)
 
 
 def test_a_long_value_is_shortened_in_a_message():
@@ -83,7 +85,7 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
         (lambda: lam_from_alpha([1, 2], 3), r"^alpha=\[1, 2\] must be a number"),
         (lambda: lam_from_alpha(1e200, 1e200), r"^alpha=1e\+200 at imbalance_ratio=.* beyond"),
         (lambda: lam_from_alpha(1e-200, 1e-200), r"^alpha=1e-200 .* lambda rounds to 0"),
-        (lambda: alpha_from_lam(0.5, "3"), r"^imbalance_ratio='3' must be numbers"),
+        (lambda: alpha_from_lam(0.5, "3"), r"^imbalance_ratio='3' must be a number"),
         (lambda: alpha_from_lam(1 - 1e-16, 1e-308), r"^imbalance_ratio=1e-308 makes alpha="),
         (lambda: imbalance_ratio([None, 1, 0]), r"^y must be a vector of 0 .* \[None, 1, 0\]"),
         (lambda: imbalance_ratio([]), r"^y must be a vector .* shape \(0,\)"),
@@ -110,9 +112,12 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
             r"^fresh=\(1, 1, 1\) must be two counts",
         ),
         (lambda: expense_band([1, 2], [3, 4, 5], 1), r"^before, after .* shapes \(2,\), \(3,\)"),
-        (lambda: expense((1, 2, 3), (1, 2, 3)), r"^counts has shape \(2, 3\): give tn, fp"),
-        (lambda: expense(None, None), r"^counts=\[None, None\] must be numbers: give tn, fp"),
-        (lambda: expense((1, 2, 3, 4), (9, 2, 3, 4)), r"^counts have .* on the same rows"),
+        (lambda: expense((1, 2, 3), (1, 2, 3)), r"^before has shape \(3,\): give tn, fp"),
+        (lambda: expense(None, None), r"^before=None must be numbers: give tn, fp"),
+        (
+            lambda: expense((1, 2, 3, 4), (9, 2, 3, 4)),
+            r"^before and after must be on the same rows, got",
+        ),
         (lambda: expenses([[1, -2, 3, 4]]), r"^counts=.* must be zero or more and finite"),
         (lambda: expenses([]), r"^counts=\[\] must be a matrix"),
         (lambda: expense_interval([], 10, np.random.default_rng(0)), r"^counts=\[\] must be of 3"),
@@ -125,7 +130,7 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
         (lambda: Share(1, None), r"^total=None must be an integer"),
         (lambda: Share(1, 2).fresh(10**12), r"^rows=1000000000000 must be an integer of at most"),
         (lambda: Share(1, 2).interval(95), r"^level=95 must be strictly between 0 and 1"),
-        (lambda: choose_lam(P, Y, recall="0.9"), r"^recall='0.9' must be numbers"),
+        (lambda: choose_lam(P, Y, recall="0.9"), r"^recall='0.9' must be a number"),
         (lambda: choose_lam(P, Y, expense=1e17), r"^expense=1e\+17 takes alpha=5e\+16, at which"),
         (lambda: choose_lam([-800, -900, -900], Y, recall=0.4), r"^recall=0.4 takes alpha=inf"),
         (lambda: choose_lam([800, -900, -900], Y, recall=0.4), r"^recall=0.4 takes alpha=0"),
@@ -138,15 +143,18 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
         ),
         (lambda: sgd_spread([[1]], [0, 1], [0.5, 0.5], 0.5, 0.1, 1), r"^X has 1 rows for 2 label"),
         (lambda: separable_limit([1, 2], [0, 1]), r"^X=\[1, 2\] must be a matrix, got shape"),
-        (lambda: focal("2"), r"^gamma='2' must be numbers: 0 is cross entropy"),
+        (lambda: focal("2"), r"^gamma='2' must be a number: 0 is cross entropy"),
         (lambda: focal(float("inf")), r"^gamma=inf must be zero or more and finite"),
         (lambda: class_balance([[0], [1]], np.eye(2), [1, 1]), r"^y=.* must be a vector"),
         (lambda: class_balance([0, 0], [[1], [1]], 1.0), r"^class_weight=1.0 must be a vector"),
         (lambda: class_balance([], np.ones((0, 2)), [1, 1]), r"^P must have a row for each of"),
         (lambda: sim1(10, 0, np.random.default_rng(0)), r"^n0=0 must be an integer of 1 or more"),
         (lambda: sim1(10, 10, 0), r"^rng=0 must be a generator"),
-        (lambda: load_dataset(None), r"^unknown data set None; did you mean"),
-        (lambda: load_dataset(["abalone"]), r"^unknown data set \['abalone'\]; did you mean 'aba"),
+        (lambda: load_dataset(None), r"^name=None is not a data set; did you mean"),
+        (
+            lambda: load_dataset(["abalone"]),
+            r"^name=\['abalone'\] is not a data set; did you mean 'aba",
+        ),
         (lambda: load_dataset("abalone", 5), r"^data_home=5 must be the path of a folder"),
         (lambda: CRCENLoss([0.5]), r"^lam=\[0.5\] is not a weight"),
         (lambda: CRCENLoss(0.5)([0.0], [1.0]), r"^logits must be a tensor, got a list"),
