@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 import yaml
 from IPython.display import HTML, display
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from sklearn.utils import Bunch
 
-from crcen.datasets import load_available as load_available  # the chapters take it from here
+from crcen.datasets import DATASETS, load_available
 from crcen.expense import Confusion
+from crcen.simulations import sim2
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -30,19 +32,36 @@ CLAIMS: dict[str, dict[str, str]] = {
 LAWS = [number for number in CLAIMS if number.startswith("L")]  # our own, beyond the paper
 
 COUNTS = list(Confusion._fields)
+TITLES = {"sim2": "Sim2 (no set at hand)"} | {name: DATASETS[name].title for name in DATASETS}
 
 Verdict = Literal["reproduced", "partly", "not", "examined"]
 VERDICTS = {
     "reproduced": "our run agrees with the paper's figure or statement",
     "partly": "a part of the statement holds, or only a part could be checked",
     "not": "our run contradicts the statement",
-    "examined": "the paper leaves it open or states no figure; we looked, and say what we saw",
+    "examined": "the paper leaves it open, or this run cannot tell; we looked, and say what we saw",
 }
 
 
 def paper_table(number: int) -> pd.DataFrame:
     """Read one of the paper's tables, as printed there."""
     return pd.read_csv(HERE / "paper" / f"table{number}.csv")
+
+
+def load_sets(names: Iterable[str]) -> dict[str, Bunch]:
+    """Load the data sets that can be had, or Sim2 if none can, so that a chapter runs all the same.
+
+    Their titles, of which that of Sim2 owns up to it, are in `TITLES`.
+    """
+    X, y = sim2(200, 2000, np.random.default_rng(0))
+    stand_in = Bunch(data=X, target=y, name="sim2", source="crcen.simulations")
+    return load_available(names) or {"sim2": stand_in}
+
+
+def load_set(name: str) -> Bunch:
+    """Load one data set, or Sim2 in its place."""
+    (data,) = load_sets([name]).values()
+    return data
 
 
 def is_number(value: object) -> bool:
@@ -91,9 +110,30 @@ def table(
     return HTML(f'<div class="table-scroll" tabindex="0">{html}</div>')
 
 
-def number(value: float) -> str:
-    """Write a number that may be infinite with two decimals."""
-    return "∞" if math.isinf(value) else f"{value:.2f}"
+def number(value: float, spec: str = ".2f") -> str:
+    """Write a number, one that cannot be told (nan) as a dash, an infinite one as its sign."""
+    if math.isnan(value):
+        return "–"
+    sign = "\N{MINUS SIGN}" if value < 0 else ""
+    return f"{sign}∞" if math.isinf(value) else f"{value:{spec}}"
+
+
+def quotient(above: Any, below: Any) -> Any:
+    """Divide, element by element; what would be divided by zero cannot be told and is nan."""
+    return above / np.where(np.equal(below, 0), np.nan, below)
+
+
+def sd(values: ArrayLike) -> float:
+    """Estimate a standard deviation: of one value nan, of equal ones 0 and not a last digit."""
+    sample = np.asarray(values, dtype=float)
+    if sample.size < 2:
+        return math.nan
+    return 0.0 if np.ptp(sample) == 0 else float(sample.std(ddof=1))
+
+
+def smaller(value: float, limit: float) -> bool | None:
+    """Whether a value is below a limit; None, for `verdict`, if it cannot be told."""
+    return None if math.isnan(value) or math.isnan(limit) else bool(value < limit)
 
 
 def confusions(record: pd.DataFrame, dataset: str, alphas: Iterable[str]) -> NDArray[np.int64]:
@@ -111,7 +151,7 @@ def corrected_t(d: pd.Series, test_size: float) -> pd.Series:
     """
     d = d.dropna()
     k = len(d)
-    se = d.std() * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
+    se = sd(d) * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
     p = 2 * stats.t.sf(abs(d.mean()) / se, k - 1) if se > 0 else 1.0
     return pd.Series({"mean": d.mean(), "half": stats.t.ppf(0.975, k - 1) * se, "p": p})
 
@@ -132,9 +172,9 @@ def download(frame: pd.DataFrame, name: str, text: str) -> HTML:
 
 
 def sci(value: float) -> str:
-    """Write a small number as in 2×10⁻⁸; zero, infinity and nan stay as they are."""
+    """Write a small number as in 2×10⁻⁸, and zero, infinity and nan as `number` does."""
     if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
+        return number(value, "g")
     mantissa, exponent = f"{value:.0e}".split("e")
     power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa}×10{power}"
@@ -147,11 +187,17 @@ def badge(verdict: str, law: bool = False) -> str:
     return f'<span class="verdict {verdict}">{text}</span>'
 
 
-def verdict(*holds: bool, complete: bool = True) -> Verdict:
-    """Reproduced if every part holds and all could be checked, not if none holds, else partly."""
-    if all(holds):
-        return "reproduced" if complete else "partly"
-    return "partly" if any(holds) else "not"
+def verdict(*holds: bool | None, complete: bool = True) -> Verdict:
+    """Reproduced if every part holds and all could be checked, not if none holds, else partly.
+
+    A part that is None could not be checked. If that is so of all of them, there is no verdict.
+    """
+    told = [part for part in holds if part is not None]
+    if not told:
+        return "examined"
+    if all(told):
+        return "reproduced" if complete and len(told) == len(holds) else "partly"
+    return "partly" if any(told) else "not"
 
 
 def claim(number: str, ours: str, found: Verdict) -> None:

@@ -1,5 +1,6 @@
 import base64
 
+import numpy as np
 import pandas as pd
 import pytest
 import report
@@ -75,7 +76,7 @@ def test_a_download_holds_the_rows():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(2.4e-8, "2×10⁻⁸"), (0.0, "0"), (float("nan"), "nan"), (1e12, "1×10¹²")]
+    ("value", "text"), [(2.4e-8, "2×10⁻⁸"), (0.0, "0"), (float("nan"), "–"), (1e12, "1×10¹²")]
 )
 def test_small_numbers_are_written_as_powers(value, text):
     assert report.sci(value) == text
@@ -92,6 +93,27 @@ def test_a_verdict_follows_from_its_parts(holds, expected):
 def test_what_could_be_checked_in_part_is_reproduced_in_part():
     assert report.verdict(True, complete=False) == "partly"
     assert report.verdict(False, complete=False) == "not"
+
+
+@pytest.mark.parametrize(
+    ("holds", "expected"),
+    [
+        ((True, None), "partly"),
+        ((False, None), "not"),
+        ((True, False, None), "partly"),
+        ((None, None), "examined"),
+    ],
+)
+def test_a_part_that_cannot_be_told_is_never_reproduced(holds, expected):
+    assert report.verdict(*holds) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "expected"),
+    [(1, 2, True), (2, 2, False), (np.inf, 2, False), (np.nan, 2, None), (1, np.nan, None)],
+)
+def test_a_comparison_with_what_cannot_be_told_cannot_be_told(value, limit, expected):
+    assert report.smaller(value, limit) is expected
 
 
 def test_an_unknown_verdict_is_refused():
@@ -122,9 +144,54 @@ def test_counts_are_read_by_split_and_alpha_in_the_order_asked_for():
     assert found[0, 0].tolist() == [4, 14, 24, 34]
 
 
-@pytest.mark.parametrize(("value", "text"), [(5.531, "5.53"), (float("inf"), "∞")])
-def test_a_number_may_be_infinite(value, text):
-    assert report.number(value) == text
+@pytest.mark.parametrize(
+    ("value", "spec", "text"),
+    [
+        (5.531, ".2f", "5.53"),
+        (0.5, "+.0%", "+50%"),
+        (np.inf, ".2f", "∞"),
+        (-np.inf, "+.1f", "\N{MINUS SIGN}∞"),
+        (np.nan, "+.2f", "–"),
+    ],
+)
+def test_a_number_may_be_infinite_or_not_to_be_told(value, spec, text):
+    assert report.number(value, spec) == text
+
+
+def test_a_quotient_by_zero_cannot_be_told_and_is_no_warning():
+    assert report.quotient(1.0, 4) == 0.25
+    assert np.isnan(report.quotient(np.float64(1), np.float64(0)))
+    assert np.isnan(report.quotient(0, 0))
+    above = pd.Series([1.0, 1.0, 0.0], ["a", "b", "c"])
+    found = report.quotient(above, pd.Series([2.0, 0.0, 0.0], above.index))
+    pd.testing.assert_series_equal(found, pd.Series([0.5, np.nan, np.nan], above.index))
+
+
+def test_equal_values_have_no_spread_to_the_last_digit():
+    values = [0.1] * 3  # whose mean is 0.10000000000000002
+    assert np.std(values, ddof=1) != 0
+    assert report.sd(values) == 0
+    assert report.sd([1, 2, 4]) == pytest.approx(np.std([1, 2, 4], ddof=1))
+    assert np.isnan([report.sd([1.0]), report.sd([])]).all()
+
+
+def test_a_test_of_equal_differences_finds_nothing():
+    tested = report.corrected_t(pd.Series([0.1] * 3), test_size=0.25)
+    assert tested.to_dict() == pytest.approx({"mean": 0.1, "half": 0, "p": 1})
+
+
+def test_a_set_that_cannot_be_had_has_a_stand_in_that_says_so(monkeypatch):
+    monkeypatch.setattr(report, "load_available", lambda names: {})
+    data = report.load_set("abalone")
+    assert data.data.shape == (2200, 3)
+    assert data.target.sum() == 200
+    assert report.TITLES[data.name] == "Sim2 (no set at hand)"
+    assert list(report.load_sets(["scene", "abalone"])) == ["sim2"]
+
+
+def test_sets_that_can_be_had_have_no_stand_in(monkeypatch):
+    monkeypatch.setattr(report, "load_available", lambda names: {"scene": "its rows"})
+    assert report.load_sets(["scene", "abalone"]) == {"scene": "its rows"}
 
 
 def test_the_corrected_test_is_the_t_test_with_a_wider_interval():
