@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import mimetypes
-import os
 import platform
 import re
 import sys
@@ -29,9 +28,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from provenance import Revision, author_name, citation, data_digests, kept_files, revision
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "notebooks"))  # the driver
+from execution import PACKAGES, scratch_folder  # noqa: E402
+from plan import datasets, module  # noqa: E402
+from provenance import (  # noqa: E402
+    Revision,
+    author_name,
+    citation,
+    data_digests,
+    kept_files,
+    revision,
+    stopped,
+)
+
 PDF = "crcen-report.pdf"
 CRATE, SUMS = "ro-crate-metadata.json", "SHA256SUMS"
 TYPES = mimetypes.MimeTypes()  # Python's own table, and not that of the machine
@@ -94,6 +104,8 @@ def check(root: Path, built: Revision) -> None:
     for path, command in ((front, "make book"), (pdf, "make pdf")):
         if not path.exists():
             raise BundleError(f"there is no {path}: run `{command}` first.")
+    if problem := stopped(root):
+        raise BundleError(problem)
     feet = [page.read_text("utf8") for page in (root / "_build/html/book").rglob("*.html")]
     information = PdfReader(pdf).metadata
     subject = str(information.subject) if information else ""
@@ -106,10 +118,6 @@ def check(root: Path, built: Revision) -> None:
 
 def manifest(root: Path, files: Mapping[str, bytes], built: Revision) -> dict[str, Any]:
     """Tell from which commit, with which versions, data and parameters the report was built."""
-    sys.path.insert(0, str(root / "notebooks"))
-    from execution import PACKAGES
-    from plan import datasets
-
     ran = {
         Path(name).stem: json.loads(content)["metadata"].get("crcen", {})
         for name, content in files.items()
@@ -213,22 +221,19 @@ def crate(files: Mapping[str, bytes], cff: dict[str, Any], built: Revision) -> d
 
 def write_archive(target: Path, files: Mapping[str, bytes], built: Revision) -> None:
     """Write files as tar.gz, whole or not at all, under one folder that has the archive's name."""
-    folder, scratch = target.name.removesuffix(".tar.gz"), target.with_suffix(".part")
-    try:
-        with (
-            scratch.open("wb") as raw,
-            # Without a name and a time, which gzip would put into its header.
-            gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-        ):
-            for name, content in sorted(files.items()):
-                entry = tarfile.TarInfo(f"{folder}/{name}")
-                entry.size, entry.mtime = len(content), int(built.date.timestamp())
-                entry.mode = 0o755 if content.startswith(b"#!") else 0o644
-                archive.addfile(entry, io.BytesIO(content))
-        os.replace(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    folder = target.name.removesuffix(".tar.gz")
+    with (
+        module("mishaps").replacing(target) as scratch,
+        scratch.open("wb") as raw,
+        # Without a name and a time, which gzip would put into its header.
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mtime = len(content), int(built.date.timestamp())
+            entry.mode = 0o755 if content.startswith(b"#!") else 0o644
+            archive.addfile(entry, io.BytesIO(content))
 
 
 def make_bundle(root: Path = ROOT) -> Path:
@@ -250,14 +255,15 @@ def make_bundle(root: Path = ROOT) -> Path:
         If the book or the PDF has not been built from the sources as they are.
     """
     built, cff = revision(root), citation(root)
-    check(root, built)
-    files = gather(root)
-    files["manifest.json"] = _json(manifest(root, files, built))
-    files[CRATE] = _json(crate(files, cff, built))
-    sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
-    files[SUMS] = "".join(sums).encode()
     target = root / f"_build/crcen-report-{built.version}-{built.commit_name}.tar.gz"
-    write_archive(target, files, built)
+    with scratch_folder(root / "_build"):  # and no build meanwhile
+        check(root, built)
+        files = gather(root)
+        files["manifest.json"] = _json(manifest(root, files, built))
+        files[CRATE] = _json(crate(files, cff, built))
+        sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
+        files[SUMS] = "".join(sums).encode()
+        write_archive(target, files, built)
     return target
 
 
@@ -267,6 +273,11 @@ def _json(content: Any) -> bytes:
 
 def main() -> int:
     """Run the command line and return the exit status."""
+    return module("mishaps").told("bundle.py", print_bundle)
+
+
+def print_bundle() -> int:
+    """Make the bundle, say where it is or why there is none, and return the exit status."""
     try:
         print(make_bundle())
     except BundleError as error:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup, Tag
-from provenance import Revision, author_name, citation
+from provenance import Revision, author_name, citation, stopped
 
 LEFT_OUT = "script, .headerlink, details.hide, p.download, .btn, button, input, .tocwrapper"
 
@@ -92,8 +92,10 @@ def read_chapters(root: Path) -> list[Chapter]:
     Raises
     ------
     FileNotFoundError
-        If a page has not been built.
+        If a page has not been built, or not whole.
     """
+    if problem := stopped(root):
+        raise FileNotFoundError(problem)
     chapters = []
     for part, name in contents(yaml.safe_load((root / "_toc.yml").read_text("utf8"))):
         article = read_page(root, name).select_one("article")

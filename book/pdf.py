@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from joined import Line, join_pages, read_chapters, table_of_contents
 from provenance import Revision, author_name, citation, revision
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "notebooks"))  # the driver
+from execution import scratch_folder  # noqa: E402
+from plan import module  # noqa: E402
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 # Make what is too wide for the sheet as much smaller as it must be; return what stays too wide.
@@ -153,7 +156,7 @@ def make_pdf(root: Path = ROOT) -> Path:
     """
     find_browser()
     built, target = revision(root), root / "_build/crcen-report.pdf"
-    with tempfile.TemporaryDirectory(dir=root / "_build") as folder:
+    with scratch_folder(root / "_build") as folder:  # and no build meanwhile
         joined, printed, done = (Path(folder, f"report.{end}") for end in ("html", "print", "pdf"))
         chapters = read_chapters(root)
         joined.write_text(join_pages(chapters, root, built), "utf8")
@@ -165,6 +168,11 @@ def make_pdf(root: Path = ROOT) -> Path:
 
 def main() -> int:
     """Run the command line and return the exit status."""
+    return module("mishaps").told("pdf.py", print_book)
+
+
+def print_book() -> int:
+    """Print the book, say where it is or why there is none, and return the exit status."""
     try:
         print(make_pdf())
     except (PdfError, FileNotFoundError) as error:

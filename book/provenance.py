@@ -101,6 +101,14 @@ def data_digests(datasets: Any) -> dict[str, str]:
     return {name: datasets.load_dataset(name).sha256 for name in at_hand}
 
 
+def stopped(root: Path) -> str:
+    """Say that a build was stopped while it wrote the pages, or ''."""
+    mark = root / "_build/.unfinished"  # see extensions/whole_build.py
+    if not mark.exists():
+        return ""
+    return "the last build was stopped, and pages may be half written: run `make book` again."
+
+
 def _git(root: Path, *arguments: str) -> str:
     """Return what git prints, or '' if it fails or is not installed."""
     try:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from joblib import parallel_config
 from crcen import heldout
 from crcen.benchmark import fill, settings
 from crcen.datasets import DATASETS, DataError
-from crcen.methods import METHODS, WIDE
+from crcen.methods import METHODS, WIDE, Method
+from crcen.mishaps import told
 from crcen.protocol import PROTOCOLS, Cell, cells
 from crcen.results import Store, StoreError
 
@@ -84,6 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [name for name in asked.methods if name in methods]
     if not names:
         parser.error(f"--wide is for methods with a grid ({', '.join(methods)}), name one of them")
+    return told("crcen", lambda: _fill(asked, methods, names))
+
+
+def _fill(asked: argparse.Namespace, methods: Mapping[str, Method], names: Sequence[str]) -> int:
+    """Fill the store that the command line asks for, and return the exit status."""
     options = {"n_jobs": asked.n_jobs, "report": lambda line: print(line, flush=True)}
     wanted: Sequence[Cell | heldout.Run]
     folder = Path(asked.results) / ("wide" if asked.wide else "")
@@ -102,12 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ClusterError, DataError, StoreError) as error:
         print(f"crcen: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
     print(f"{there} of {len(wanted)} {'runs' if asked.logits else 'cells'} are in {store.folder}")
     return 0
 
 
 if __name__ == "__main__":
+    # What stops the run is told; joblib's advice on it would only hide that.
+    warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
     sys.exit(main())

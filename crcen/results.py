@@ -16,13 +16,13 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 import torch
 from threadpoolctl import threadpool_info
 
 from crcen import __version__
+from crcen.mishaps import replacing
 from crcen.protocol import SCORES, Cell, Search
 
 MANIFEST = "manifest.json"
@@ -195,18 +195,14 @@ def _finite(value: Any) -> Any:
 def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all, in a folder that is made if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")  # not *.json: nobody reads it
-    try:
+    with replacing(path) as scratch:  # its name is not *.json: nobody reads it
         scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, IsADirectoryError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(found, dict):
         raise _damaged(path, f"it holds a {type(found).__name__}")

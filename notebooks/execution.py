@@ -1,25 +1,31 @@
 """Executing jobs with papermill, several at once, and telling how far they are."""
 
+import fcntl
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from multiprocessing import get_context
+from multiprocessing import active_children, connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
 import jupytext
+import psutil
 from parameters import RunError
-from plan import Job, datasets
+from plan import Job, datasets, module
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "papermill")
 PATIENCE = 0.5  # seconds between two looks at what runs
+SCRATCH = ".scratch-"  # what the names of scratch folders begin with
 
 _progress: Any = None  # in a worker process, the queue to the main one
 
@@ -39,10 +45,40 @@ def fetch_data(jobs: list[Job], report: Callable[[str], object]) -> None:
         report(f"not to be had: {', '.join(missing)}; the chapters go on without")
 
 
-def set_environment(root: Path, progress: Any) -> None:
+@contextmanager
+def scratch_folder(runs: Path) -> Iterator[Path]:
+    """Hand out a folder for what is not whole yet, and remove those that killed runs have left.
+
+    Whoever runs holds a shared lock on ``runs``, so that nobody removes what is in use.
+    """
+    with module("mishaps").naming(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+        lock = os.open(runs, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # somebody else runs; or the file system knows no locks
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for left in runs.glob(f"{SCRATCH}*"):
+                    shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            with tempfile.TemporaryDirectory(
+                prefix=SCRATCH, dir=runs, ignore_cleanup_errors=True
+            ) as folder:
+                yield Path(folder)
+        finally:
+            os.close(lock)
+
+
+def set_environment(root: Path, scratch: Path, progress: Any) -> None:
     """Prepare a worker process for the kernels that it starts."""
     global _progress
     _progress = progress
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the main process ends them
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    # The kernels' own files vanish with the scratch folder, and need no home to be in.
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(scratch / "jupyter")
+    os.environ["IPYTHONDIR"] = str(scratch / "ipython")
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # parallel over notebooks, not inside one
     path = [str(root), os.environ.get("PYTHONPATH", "")]
@@ -51,7 +87,25 @@ def set_environment(root: Path, progress: Any) -> None:
     os.environ.pop("MPLBACKEND", None)
 
 
-def execute(job: Job, root: Path) -> float:
+def _follow_parent() -> None:
+    """End this worker process, and the kernel that it runs, when the main process is killed."""
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    _end(os.getpid())
+
+
+def _end(pid: int) -> None:
+    """Kill a worker process with its kernel: half a chapter is of no use."""
+    with suppress(psutil.NoSuchProcess):
+        worker = psutil.Process(pid)
+        family = [worker, *worker.children(recursive=True)]
+        for process in sorted(family, key=lambda process: process.pid == os.getpid()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def execute(job: Job, root: Path, scratch: Path) -> float:
     """Execute one notebook, in a worker process, and return the seconds it took.
 
     The target is replaced whole or not at all; what a failing notebook got to is kept in ``runs``.
@@ -60,9 +114,7 @@ def execute(job: Job, root: Path) -> float:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    runs = root / "runs"
-    for folder in (runs, job.target.parent):
-        folder.mkdir(parents=True, exist_ok=True)
+    job.target.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     notebook = jupytext.read(job.source)
     n_cells = len(notebook.cells) + bool(job.given)  # papermill adds one for what is given
@@ -70,8 +122,8 @@ def execute(job: Job, root: Path) -> float:
     def tell(cell: Any, cell_index: int) -> None:
         _progress.put((job.target.stem, f"cell {cell_index + 1} of {n_cells}"))
 
-    with tempfile.TemporaryDirectory(dir=runs) as scratch:
-        written = Path(scratch) / job.target.name
+    with module("mishaps").naming(scratch):
+        written = scratch / job.target.name
         try:
             notebook = papermill.execute_notebook(
                 notebook,
@@ -82,10 +134,11 @@ def execute(job: Job, root: Path) -> float:
                 cwd=job.source.parent,
                 progress_bar=False,
                 on_cell_start=tell,
+                start_timeout=600,  # seconds; a busy machine may need more than the usual 60
                 extra_arguments=["--log-level=40"],  # or a warning on TCP at every start
             )
         except (papermill.PapermillExecutionError, DeadKernelError) as error:
-            failed = runs / f"{job.target.stem}-failed.ipynb"
+            failed = root / f"runs/{job.target.stem}-failed.ipynb"
             os.replace(written, failed)
             what = "its kernel died"
             if isinstance(error, papermill.PapermillExecutionError):
@@ -113,7 +166,7 @@ def execute(job: Job, root: Path) -> float:
         from pages import render
 
         _progress.put((job.target.stem, "page"))
-        render(job.target, job.page, root, chapter=job.source.stem)
+        render(job.target, job.page, root, scratch, chapter=job.source.stem)
     return seconds
 
 
@@ -125,6 +178,8 @@ def execute_all(
     On a terminal one line tells which cell each notebook is at; else there is a line at the end
     of each.
     """
+    if not jobs:
+        return {}  # and write nothing
     context = get_context("spawn")
     progress, started = context.SimpleQueue(), time.perf_counter()
     at: dict[str, str] = {}
@@ -134,24 +189,40 @@ def execute_all(
         where = ", ".join(f"{name} {place}" for name, place in at.items())
         _status(f"{time.perf_counter() - started:.0f} s: {where}" if at else "")
 
-    with ProcessPoolExecutor(workers, context, set_environment, (root, progress)) as pool:
-        running = {pool.submit(execute, job, root): job for job in jobs}
-        while running:
-            done, _ = wait(running, PATIENCE)
-            while not progress.empty():
-                name, where = progress.get()
-                at[name] = where
-                show()  # each, so that a notebook shorter than PATIENCE is seen too
-            for future in done:
-                job = running.pop(future)
-                at.pop(job.target.stem, None)
-                try:
-                    _status("")
-                    report(f"{job.target.stem:<20} ran in {future.result():.0f} s")
-                except (RunError, BrokenProcessPool) as error:
-                    report(f"{job.target.stem:<20} failed")
-                    failures[job.key] = str(error)
-            show()
+    others = active_children()
+    with (
+        scratch_folder(root / "runs") as scratch,
+        ProcessPoolExecutor(workers, context, set_environment, (root, scratch, progress)) as pool,
+    ):
+        try:
+            # A worker is deaf to Ctrl-C from its first moment, by the mask that it inherits.
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+            try:
+                running = {pool.submit(execute, job, root, scratch): job for job in jobs}
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+            while running:
+                done, _ = wait(running, PATIENCE)
+                while not progress.empty():
+                    name, where = progress.get()
+                    at[name] = where
+                    show()  # each, so that a notebook shorter than PATIENCE is seen too
+                for future in done:
+                    job = running.pop(future)
+                    at.pop(job.target.stem, None)
+                    try:
+                        _status("")
+                        report(f"{job.target.stem:<20} ran in {future.result():.0f} s")
+                    except (RunError, BrokenProcessPool) as error:
+                        report(f"{job.target.stem:<20} failed")
+                        failures[job.key] = module("mishaps").explain(error) or str(error)
+                show()
+        except BaseException:  # nothing goes on behind the back of who stopped it
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():
+                if worker not in others and worker.pid:
+                    _end(worker.pid)
+            raise
     return failures
 
 

@@ -8,6 +8,7 @@ styles, images and MathJax written into the file.
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,10 +25,12 @@ import nbformat
 import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
+from execution import scratch_folder
 from nbformat import NotebookNode
 from parameters import RunError
-from plan import Job
+from plan import Job, module
 
+HERE = Path(__file__).parent
 BUILD = "from jupyter_book.cli.main import main; main()"
 # They would run the notebooks, speak for the book, and put data into other files.
 LEFT_OUT = {"papermill_chapters", "page_foot", "data_files"}
@@ -62,7 +65,7 @@ PAGE = """<!doctype html>
 """
 
 
-def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
+def render(document: Path, page: Path, root: Path, scratch: Path, chapter: str = "") -> None:
     """Write a notebook or a text as an HTML file.
 
     Parameters
@@ -73,6 +76,8 @@ def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
         The HTML file.
     root : Path
         The project's folder.
+    scratch : Path
+        A folder for what is not whole yet, on the page's disk.
     chapter : str
         The chapter in whose place it stands; if there is none, it is a book of its own.
 
@@ -81,8 +86,9 @@ def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
     RunError
         If the book cannot be built.
     """
-    with tempfile.TemporaryDirectory(dir=page.parent) as scratch:
-        book, name = Path(scratch), chapter or "page"
+    mishaps = module("mishaps")
+    with tempfile.TemporaryDirectory(dir=scratch) as copy, mishaps.naming(scratch):
+        book, name = Path(copy), chapter or "page"
         configuration = yaml.safe_load((root / "_config.yml").read_text("utf8"))
         for extension in LEFT_OUT & {*configuration["sphinx"]["local_extensions"]}:
             configuration["sphinx"]["local_extensions"].pop(extension)
@@ -101,12 +107,14 @@ def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
             (book / "_toc.yml").write_text("{format: jb-book, root: book/chapters/page}")
         shutil.copy(document, chapters / f"{name}{document.suffix}")
         command = [sys.executable, "-c", BUILD, "build", ".", "--quiet"]
-        built = subprocess.run(command, cwd=book, capture_output=True, text=True)
+        # The copy has no folder notebooks, so tell where its extensions find the driver.
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE)]))
+        env = os.environ | {"PYTHONPATH": path}
+        built = subprocess.run(command, cwd=book, env=env, capture_output=True, text=True)
         html = book / f"_build/html/book/chapters/{name}.html"
         if built.returncode or not html.exists():
-            raise RunError(f"no page of {document}: {built.stdout}{built.stderr}", status=1)
+            raise RunError(f"no page of {document}: {built.stderr or built.stdout}", status=1)
         soup = BeautifulSoup(html.read_text("utf8"), "html.parser")
-        written = html.with_name("whole.html")
         if chapter:
             run = BeautifulSoup(note(nbformat.read(document, as_version=4)), "html.parser")
             soup.select("article h1")[0].insert_after(run)
@@ -114,8 +122,8 @@ def render(document: Path, page: Path, root: Path, chapter: str = "") -> None:
                 url = urlsplit(str(link["href"]))
                 if not url.scheme and url.path:
                     link.unwrap()  # it led to another page, or to the file of an image
-        written.write_text(_standalone(soup, html), "utf8")
-        shutil.move(written, page)
+        with mishaps.replacing(page) as written:
+            written.write_text(_standalone(soup, html), "utf8")
 
 
 def _standalone(soup: BeautifulSoup, html: Path) -> str:
@@ -194,7 +202,8 @@ def sweep_page(jobs: list[Job], failures: dict[str, str], root: Path) -> Path:
         for job in jobs
     ]
     runs = pd.DataFrame(rows)
-    runs.to_csv(sweep.with_suffix(".csv"), index=False)
+    with module("mishaps").replacing(sweep.with_suffix(".csv")) as written:
+        runs.to_csv(written, index=False)
 
     def link(job: Job) -> str:
         failed = job.target.with_name(f"{job.target.stem}-failed.ipynb")
@@ -219,8 +228,8 @@ def sweep_page(jobs: list[Job], failures: dict[str, str], root: Path) -> Path:
         "Parameters that vary, then the numbers that the runs have glued into their text.",
         str(table(shown.drop(columns=same), f"Runs of {name}.").data),
     ]
-    with tempfile.TemporaryDirectory(dir=sweep.parent) as scratch:
-        document = Path(scratch, "page.md")
+    with scratch_folder(sweep.parent) as scratch:
+        document = scratch / "page.md"
         document.write_text("\n\n".join(text) + "\n", "utf8")
-        render(document, sweep.with_suffix(".html"), root)
+        render(document, sweep.with_suffix(".html"), root, scratch)
     return sweep.with_suffix(".html")

@@ -62,9 +62,9 @@ def digest(path: Path) -> str:
 
 
 @cache
-def datasets() -> ModuleType:
-    """Load ``crcen.datasets`` by itself: the package imports torch, which takes seconds."""
-    spec = spec_from_file_location("crcen_datasets", ROOT / "crcen/datasets.py")
+def module(name: str) -> ModuleType:
+    """Load a module of ``crcen`` by itself: the package imports torch, which takes seconds."""
+    spec = spec_from_file_location(f"crcen_{name}", ROOT / f"crcen/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = module_from_spec(spec)
@@ -72,9 +72,15 @@ def datasets() -> ModuleType:
     return module
 
 
+def datasets() -> ModuleType:
+    """Load ``crcen.datasets``."""
+    return module("datasets")
+
+
 def inputs(root: Path) -> dict[str, Any]:
     """Return what all notebooks rest on, each file by its name and checksum."""
     files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
+    files = {path for path in files if path.name[0] != "."}  # a run's scratch file, or a system's
     files.discard(root / "notebooks/parameters.yml")  # counts by the values of each notebook
     return {
         "python": platform.python_version(),
@@ -102,7 +108,10 @@ def stored_key(chapter: Path) -> str | None:
     """Return the key that an executed notebook was made under."""
     if not chapter.exists():
         return None
-    return json.loads(chapter.read_text("utf8"))["metadata"].get("crcen", {}).get("key")
+    try:
+        return json.loads(chapter.read_text("utf8"))["metadata"].get("crcen", {}).get("key")
+    except (ValueError, LookupError):  # damaged, so it is to be made again
+        return None
 
 
 def plan(root: Path, profile: str, mine: tuple[str, Iterable[str]] | None = None) -> list[Job]:

@@ -21,7 +21,7 @@ from pathlib import Path
 import jupytext
 from execution import execute_all, fetch_data
 from parameters import RunError, declared
-from plan import LAST, ROOT, Job, plan
+from plan import LAST, ROOT, Job, module, plan
 
 
 def default_profile() -> str:
@@ -174,6 +174,11 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--list", action="store_true", help="show the notebooks and stop")
     parser.add_argument("--help", "-h", action="store_true", help="show this, or a notebook's")
     asked = parser.parse_intermixed_args(arguments)
+    return module("mishaps").told("run.py", lambda: answer(asked, parser, root))
+
+
+def answer(asked: argparse.Namespace, parser: argparse.ArgumentParser, root: Path) -> int:
+    """Do what the command line asks for, and return the exit status."""
     options = {"root": root, "workers": max(1, asked.jobs), "force": asked.force}
     try:
         if asked.help and asked.notebook:

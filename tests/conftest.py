@@ -69,7 +69,7 @@ def small_book(tmp_path):
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("_config.yml", "CITATION.cff", "crcen/datasets.py"):
+    for name in ("_config.yml", "CITATION.cff", "crcen/datasets.py", "crcen/mishaps.py"):
         shutil.copy(ROOT / name, root / name)
     for name in ("extensions", "static"):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
