@@ -7,6 +7,7 @@ common disk, and a kill loses no more than the jobs that are running.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from crcen.datasets import load_available, load_dataset
 from crcen.evaluation import Rows, best, evaluate, tune, weight
 from crcen.methods import METHODS, TOL, Method
+from crcen.mishaps import end_with
 from crcen.protocol import (
     FOLDS,
     PROTOCOLS,
@@ -182,12 +184,15 @@ class _Work:
         """Compute the units, the longest first, and hand back each when it is done."""
         queue = sorted(units, key=lambda unit: (-self.cost(unit), unit))
         parallel = Parallel(self.n_jobs, batch_size=1, return_as="generator_unordered")
-        for unit, found in parallel(delayed(_compute)(unit, self._given(unit)) for unit in queue):
+        for unit, found in parallel(self._job(unit) for unit in queue):
             yield unit, found | self.origin(unit)
 
     def origin(self, unit: _Task) -> dict[str, Any]:
         """Tell the seed and the data that a result comes from."""
         return {"seed": self.seed + unit.split, "sha256": self.data[unit.dataset].sha256}
+
+    def _job(self, unit: _Unit) -> Any:
+        return delayed(_compute)(unit, self._given(unit), os.getpid())
 
     def _given(self, unit: Search | _Fit) -> _Given:
         # A tuple, because joblib would send bare arrays to one Dask worker for the use of all, and
@@ -197,8 +202,9 @@ class _Work:
         return self.methods[unit.method], of.data, of.target, train, test, self.seed + unit.split
 
 
-def _compute(unit: _Unit, given: _Given) -> tuple[_Unit, dict[str, Any]]:
+def _compute(unit: _Unit, given: _Given, parent: int) -> tuple[_Unit, dict[str, Any]]:
     """Do one job, in one thread of this process."""
+    end_with(parent)
     method, X, y, train, test, seed = given
     start = time.perf_counter()
     found: dict[str, Any] = {"failed": "", "versions": made_with()}

@@ -7,6 +7,7 @@ loss. The logits do for every threshold and every score, so nothing else needs t
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
@@ -35,6 +36,7 @@ from crcen.datasets import load_available, load_dataset
 from crcen.evaluation import Rows, best, quiet
 from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
+from crcen.mishaps import end_with
 from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Search, splits
 from crcen.results import Store, StoreError, made_with
 from crcen.weights import prior_shift
@@ -143,7 +145,7 @@ def fill(
     jobs.sort(key=lambda job: -job[1].data.size)
     progress = Progress(len(jobs), sum(job[1].data.size for job in jobs), report)
     parallel = Parallel(n_jobs, batch_size=1, return_as="generator_unordered")
-    for run, cost, found in parallel(delayed(_compute)(*job, seed) for job in jobs):
+    for run, cost, found in parallel(delayed(_compute)(*job, seed, os.getpid()) for job in jobs):
         store.write(run.key, found)
         progress(run.key, 1, cost, found)
 
@@ -336,8 +338,14 @@ def _by_log_loss(
 
 
 def _compute(
-    run: Run, data: Bunch, rows: tuple[Index, Index], params: Mapping[str, Params], seed: int
+    run: Run,
+    data: Bunch,
+    rows: tuple[Index, Index],
+    params: Mapping[str, Params],
+    seed: int,
+    parent: int,
 ) -> tuple[Run, int, dict[str, Any]]:
+    end_with(parent)
     start = time.perf_counter()
     with threadpool_limits(1), quiet(), parallel_config("sequential"):
         found = measure(data.data, data.target, *rows, params, seed=seed + run.split)

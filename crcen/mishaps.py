@@ -11,11 +11,17 @@ import os
 import select
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import cache
+from multiprocessing import current_process
 from pathlib import Path
 from uuid import uuid4
+
+SCRATCH = ".scratch-"  #: What the name begins with of all that is not whole yet.
 
 _AGAIN = "run the same command again: what was done is kept"
 _FREE = f"Free some space and {_AGAIN}."
@@ -37,13 +43,15 @@ CAUSES = {
 }
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, place: str = "the output") -> str:
     """Tell in a sentence what the machine did, or '' if it is the program that is to blame.
 
     Parameters
     ----------
     error : BaseException
         The error, or one that was raised because of it.
+    place : str
+        What is written, for an error that does not name it.
 
     Examples
     --------
@@ -59,7 +67,7 @@ def explain(error: BaseException) -> str:
         if not isinstance(each, BaseException) or each in seen:
             continue
         seen.append(each)
-        if isinstance(each, OSError) and (sentence := _explain(each)):
+        if isinstance(each, OSError) and (sentence := _explain(each, place)):
             return sentence
         if isinstance(each, BrokenProcessPool):
             return f"a worker process was killed, perhaps for want of memory. Free some, {_AGAIN}."
@@ -68,7 +76,7 @@ def explain(error: BaseException) -> str:
     return ""
 
 
-def _explain(error: OSError) -> str:
+def _explain(error: OSError, place: str) -> str:
     number, name = error.errno, error.filename2 or error.filename  # of a copy, where it went
     if isinstance(error, shutil.Error):  # of many copies: what they met is quoted
         met = [(str(why), to) for _, to, why in error.args[0]]
@@ -80,10 +88,10 @@ def _explain(error: OSError) -> str:
     if number not in CAUSES:
         return ""
     cause, remedy = CAUSES[number]
-    return f"{os.fsdecode(name) if name else 'the output'}: {cause}. {remedy}"
+    return f"{os.fsdecode(name or place)}: {cause}. {remedy}"
 
 
-def told(program: str, work: Callable[[], int]) -> int:
+def told(program: str, work: Callable[[], int], place: str = "the output") -> int:
     """Do a program's work and return its exit status; say in one sentence what stopped it.
 
     Parameters
@@ -92,6 +100,8 @@ def told(program: str, work: Callable[[], int]) -> int:
         Its name, which begins the sentence.
     work : callable
         Returns the exit status.
+    place : str
+        As in `explain`.
 
     Returns
     -------
@@ -117,7 +127,7 @@ def told(program: str, work: Callable[[], int]) -> int:
         _drop_output()
         if quiet:
             return 1
-        if not (sentence := explain(error)):
+        if not (sentence := explain(error, place)):
             raise
         print(f"{program}: {sentence}", file=sys.stderr)
         return 1
@@ -139,6 +149,28 @@ def _drop_output() -> None:
     except OSError:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@cache
+def end_with(parent: int) -> None:
+    """Let this process, if it is one of joblib's workers, end soon after the one that started it.
+
+    By itself a worker whose parent was killed may wait for more work for ever.
+
+    Parameters
+    ----------
+    parent : int
+        The parent's process number, as the parent tells it: the system would name another one to
+        an orphan.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if current_process().name.startswith("LokyProcess"):
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -174,7 +206,7 @@ def replacing(path: Path) -> Iterator[Path]:
     5
     ['a.txt']
     """
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
+    scratch = path.with_name(f"{SCRATCH}{uuid4().hex}.{path.name}.part")
     try:
         with naming(path):
             yield scratch

@@ -25,7 +25,7 @@ from plan import Job, datasets, module
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "papermill")
 PATIENCE = 0.5  # seconds between two looks at what runs
-SCRATCH = ".scratch-"  # what the names of scratch folders begin with
+NO_LIMIT = 10**8
 
 _progress: Any = None  # in a worker process, the queue to the main one
 
@@ -51,18 +51,19 @@ def scratch_folder(runs: Path) -> Iterator[Path]:
 
     Whoever runs holds a shared lock on ``runs``, so that nobody removes what is in use.
     """
+    name = module("mishaps").SCRATCH
     with module("mishaps").naming(runs):
         runs.mkdir(parents=True, exist_ok=True)
         lock = os.open(runs, os.O_RDONLY)
         try:
             with suppress(OSError):  # somebody else runs; or the file system knows no locks
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for left in runs.glob(f"{SCRATCH}*"):
-                    shutil.rmtree(left, ignore_errors=True)
+                for left in runs.glob(f"{name}*"):
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
             with suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_SH)
             with tempfile.TemporaryDirectory(
-                prefix=SCRATCH, dir=runs, ignore_cleanup_errors=True
+                prefix=name, dir=runs, ignore_cleanup_errors=True
             ) as folder:
                 yield Path(folder)
         finally:
@@ -134,12 +135,15 @@ def execute(job: Job, root: Path, scratch: Path) -> float:
                 cwd=job.source.parent,
                 progress_bar=False,
                 on_cell_start=tell,
-                start_timeout=600,  # seconds; a busy machine may need more than the usual 60
+                # Seconds. A busy machine needs long, a clock may jump, and an output that is late
+                # by four would be left out in silence.
+                start_timeout=NO_LIMIT,
+                iopub_timeout=NO_LIMIT,
                 extra_arguments=["--log-level=40"],  # or a warning on TCP at every start
             )
         except (papermill.PapermillExecutionError, DeadKernelError) as error:
             failed = root / f"runs/{job.target.stem}-failed.ipynb"
-            os.replace(written, failed)
+            shutil.move(written, failed)
             what = "its kernel died"
             if isinstance(error, papermill.PapermillExecutionError):
                 what = f"cell [{error.exec_count}] raised {error.ename}: {error.evalue}"
@@ -160,8 +164,8 @@ def execute(job: Job, root: Path, scratch: Path) -> float:
             "seconds": round(seconds, 1),
             "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         }
+    with module("mishaps").replacing(job.target) as written:
         nbformat.write(notebook, written)
-        os.replace(written, job.target)
     if job.mine:
         from pages import render
 

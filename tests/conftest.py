@@ -50,10 +50,8 @@ def html(book):
     return book / "_build/html"
 
 
-@pytest.fixture
-def small_book(tmp_path):
-    """A book of two pages that has this book's configuration, extensions and makers."""
-    root = tmp_path / "small"
+def write_small_book(root):
+    """Write a book of two pages that has this book's configuration, extensions and makers."""
     header = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
     for name, text in {
         "_toc.yml": "{format: jb-book, root: book/index, chapters: [{file: book/chapters/one}]}",
@@ -78,6 +76,12 @@ def small_book(tmp_path):
     for path in (*ROOT.glob("book/*.py"), ROOT / "book/print.css"):
         shutil.copy(path, root / "book")
     return root
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """The small book, not built."""
+    return write_small_book(tmp_path / "small")
 
 
 def git(root, *arguments):

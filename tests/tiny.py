@@ -1,11 +1,19 @@
-"""A project of three notebooks, for the tests of the driver."""
+"""A project of three notebooks, for the tests of the driver.
+
+`python tests/tiny.py PROJECT ...` runs the command line of the driver in one.
+"""
 
 import json
 import shutil
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
 import execution
 import plan
+import pytest
+import run
 
 ROOT = plan.ROOT
 HEADER = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
@@ -111,3 +119,9 @@ def edit(path, old, new):
 def printed(notebook):
     cells = json.loads(notebook.read_text())["cells"]
     return "".join("".join(out.get("text", "")) for c in cells for out in c.get("outputs", []))
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    use_data(pytest.MonkeyPatch(), root)
+    sys.exit(run.main(sys.argv[2:], root=root))

@@ -34,6 +34,6 @@ def read_all(app: Sphinx, env: BuildEnvironment, *documents: set[str]) -> list[s
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
-    app.connect("builder-inited", run_notebooks)
+    app.connect("builder-inited", run_notebooks, priority=100)  # before anything is written
     app.connect("env-get-outdated", read_all)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -54,7 +54,7 @@ def unmark(app: Sphinx, error: Exception | None) -> None:
         Path(app.doctreedir).parent.joinpath(MARK).unlink(missing_ok=True)
 
 
-def stop_by_sentence() -> None:
+def stop_by_sentence(app: Sphinx) -> None:
     """Let the machine's errors stop the build, and jupyter-book say what they were.
 
     Sphinx would report a failure of its own, or go on: a page that it cannot write is a warning to
@@ -63,6 +63,7 @@ def stop_by_sentence() -> None:
     from plan import module
 
     explain = module("mishaps").explain
+    place = str(Path(app.doctreedir).parent)
     report = jupyter_book.sphinx.handle_exception
 
     def handle(app: Sphinx | None, arguments: Any, error: BaseException, *stream: Any) -> None:
@@ -71,7 +72,7 @@ def stop_by_sentence() -> None:
 
         stopped = isinstance(error, KeyboardInterrupt | BrokenPipeError)
         if stopped or explain(error):
-            sys.exit(module("mishaps").told("jupyter-book", again))
+            sys.exit(module("mishaps").told("jupyter-book", again, place))
         report(app, arguments, error, *stream)
 
     def stop(record: logging.LogRecord) -> bool:
@@ -91,8 +92,8 @@ def stop_by_sentence() -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
-    stop_by_sentence()
+    stop_by_sentence(app)
     start(app)
-    app.connect("builder-inited", mark)
+    app.connect("builder-inited", mark, priority=200)
     app.connect("build-finished", unmark, priority=999)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
