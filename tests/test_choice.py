@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
@@ -15,7 +15,6 @@ from crcen.choice import Share
 from crcen.expense import confusion_counts, expense
 from crcen.laws import gaussian_point
 
-deterministic = settings(derandomize=True, deadline=None)
 lams = st.floats(0.01, 0.99)
 
 
@@ -30,7 +29,6 @@ def sample(n1=60, n0=600, distance=2.0, seed=0):
 # Proposition 6: one ranking, and a weight decides as a threshold does
 
 
-@deterministic
 @given(lams)
 def test_the_weight_changes_neither_the_ranking_nor_more_than_the_threshold(lam):
     _, o, y = sample()
@@ -61,7 +59,6 @@ def mean(f):
     return quad(integrand, -20, 20, points=[-4, -1, 0, 1, 4], limit=200, epsabs=1e-12)[0]
 
 
-@deterministic
 @given(lams, st.floats(-3, 3))
 def test_the_share_of_minority_rows_at_p_is_the_shifted_p(lam, x):
     a, b = PRIOR * F1.pdf(x), (1 - PRIOR) * F0.pdf(x)
@@ -134,7 +131,6 @@ def test_with_confidence_the_recall_is_reached_that_often_and_hardly_more(n, rec
     assert reached == pytest.approx(binom.sf(n - x, n, 1 - recall), abs=4 * 0.5 / 20)
 
 
-@deterministic
 @given(lams, st.sampled_from([{"recall": 0.8}, {"cost_ratio": 3.0}]))
 def test_the_weight_that_the_logits_were_made_with_does_not_matter(lam, wish):
     r, o, y = sample()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 from scipy.special import expit, log_expit, softmax
@@ -14,7 +14,6 @@ from crcen.deviations import balance, effective_lam, focal, separable_limit, sgd
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.simulations import sim1
 
-deterministic = settings(derandomize=True, deadline=None)
 lams = st.floats(0.05, 0.95)
 
 TOY = np.array([[1.0], [-2], [-2], [-2], [-2], [-2]]), np.array([1, 0, 0, 0, 0, 0])
@@ -36,7 +35,6 @@ def separable(d, seed, n=40):
 # Proposition 9: the residual is a gradient, and what mini-batches amount to
 
 
-@deterministic
 @given(lams, st.floats(-3, 3))
 def test_the_residual_is_the_gradient_by_the_bias_over_the_majority_side(lam, bias):
     o = np.random.default_rng(0).normal(size=9)
@@ -47,7 +45,6 @@ def test_the_residual_is_the_gradient_by_the_bias_over_the_majority_side(lam, bi
     assert key_equation(y, p, lam).residual == pytest.approx(residual, abs=1e-12)
 
 
-@deterministic
 @given(lams)
 def test_one_bias_fits_any_logits(lam):
     o, y = np.random.default_rng(0).normal(size=9), np.repeat([1, 0], [3, 6])
@@ -75,7 +72,6 @@ def test_mini_batches_of_a_constant_model_balance_at_the_effective_weight(lam, o
     assert step == pytest.approx(0, abs=1e-12)
 
 
-@deterministic
 @given(lams, st.floats(0.5, 50))
 def test_rows_drawn_alike_keep_the_weight_and_large_batches_too(lam, ratio):
     assert effective_lam(lam, ratio) == pytest.approx(lam)
@@ -228,7 +224,6 @@ def test_focal_loss_and_its_derivatives(gamma, label):
         torch.testing.assert_close(found(o.detach(), y), expected.detach())
 
 
-@deterministic
 @given(lams)
 def test_the_balance_of_cross_entropy_is_the_key_equation(lam):
     rng = np.random.default_rng(0)

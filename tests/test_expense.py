@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from crcen.expense import Confusion, confusion_counts, expense, expense_interval, expenses
 
-deterministic = settings(derandomize=True, deadline=None)
 decisions = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1])), min_size=1)
 
 BEFORE = Confusion(tn=90, fp=10, fn=8, tp=2)
@@ -19,7 +18,6 @@ def after(fp, fn):
 
 
 # The order of the four counts is easily confused, also where a class is missing.
-@deterministic
 @given(decisions)
 def test_counts_are_scikit_learns(rows):
     y, predicted = np.array(rows).T

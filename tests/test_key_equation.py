@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crcen.key_equation import fresh_key_equation, key_equation, mean_probabilities
 from crcen.weights import imbalance_ratio, lam_from_alpha
 
-deterministic = settings(derandomize=True, deadline=None)
 lams = st.floats(0.01, 0.99)
 counts = st.integers(1, 50)
 probabilities = st.floats(0.01, 0.99)
@@ -55,7 +54,6 @@ def test_right_hand_sides_of_table_1(lam, rhs):
 
 
 # The one stationary point that can be written down: a network of an output bias alone.
-@deterministic
 @given(counts, counts, lams)
 def test_eq_6_holds_at_the_best_constant(n1, n0, lam):
     best = lam * n1 / (lam * n1 + (1 - lam) * n0)
@@ -64,7 +62,6 @@ def test_eq_6_holds_at_the_best_constant(n1, n0, lam):
 
 
 # Eq. 7 is Eq. 6 divided by the class counts, so on the training data they say the same.
-@deterministic
 @given(samples, lams)
 def test_eq_7_on_the_training_data_is_eq_6(sample, lam):
     y, p, _ = sample
@@ -73,7 +70,6 @@ def test_eq_7_on_the_training_data_is_eq_6(sample, lam):
 
 
 # The residual must judge a weighted fit as it judges the same fit on repeated rows.
-@deterministic
 @given(samples, lams)
 def test_a_row_of_weight_k_counts_as_k_rows(sample, lam):
     y, p, k = sample

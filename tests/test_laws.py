@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
@@ -20,7 +20,6 @@ from crcen.laws import (
     sample_point,
 )
 
-deterministic = settings(derandomize=True, deadline=None)
 distances = st.floats(0.2, 6)
 alphas = st.floats(0.01, 100)
 
@@ -35,7 +34,6 @@ PAIRS = {
 # Proposition 1: Eq. 7 is an identity
 
 
-@deterministic
 @given(distances, alphas)
 def test_equation_7_is_an_identity_for_gaussians(distance, alpha):
     point = gaussian_point(distance, alpha)
@@ -155,7 +153,6 @@ def test_spread_comes_from_the_smallest_sample(few):
 # Proposition 4: the expense law
 
 
-@deterministic
 @given(distances, alphas, st.floats(1, 50))
 def test_marginal_expense_is_alpha_ir(distance, alpha, ratio):
     step = 1e-4

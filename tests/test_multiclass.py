@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -13,10 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from crcen.key_equation import key_equation
 from crcen.multiclass import class_balance
 
-deterministic = settings(derandomize=True, deadline=None)
 
-
-@deterministic
 @given(st.floats(0.05, 0.95))
 def test_two_classes_have_the_key_equation(lam):
     p, y = np.random.default_rng(0).uniform(0.1, 0.9, 12), np.repeat([1, 0], [4, 8])

@@ -4,14 +4,12 @@ from itertools import count
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize as scipy_minimize
 from scipy.optimize import rosen, rosen_der
 
 from crcen.solver import TRIALS, _Memory, minimize
-
-deterministic = settings(derandomize=True, deadline=None)
 
 
 def rosenbrock(theta):
@@ -70,7 +68,6 @@ def test_the_start_is_left_as_it_was():
 
 
 # The theory is about stationary points: what is called one must have the gradient of one.
-@deterministic
 @given(
     st.sampled_from([rosenbrock, falling, linear]),
     st.lists(st.floats(-2, 2), min_size=2, max_size=4),

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
 from crcen.validation import check_lam
 from crcen.weights import alpha_from_lam, imbalance_ratio, lam_from_alpha, prior_shift
 
-deterministic = settings(derandomize=True, deadline=None)
 alphas = ratios = st.floats(0.01, 100)
 lams = st.floats(0.001, 0.999)
 counts = st.integers(1, 500)
@@ -26,7 +25,6 @@ def labels(n1, n0):
 
 
 # Any two of the three fix the third, and alpha and IR enter by their product alone.
-@deterministic
 @given(alphas, ratios)
 def test_lam_alpha_and_ratio_are_inverse_to_each_other(alpha, ratio):
     lam = lam_from_alpha(alpha, ratio)
@@ -35,14 +33,12 @@ def test_lam_alpha_and_ratio_are_inverse_to_each_other(alpha, ratio):
 
 
 # The other direction: a lambda of the user's comes back.
-@deterministic
 @given(lams, ratios)
 def test_alpha_gives_its_lam_back(lam, ratio):
     assert lam_from_alpha(alpha_from_lam(lam, ratio), ratio) == pytest.approx(lam, rel=1e-9)
 
 
 # lambda = 1/2 is where the paper's alpha axis meets plain cross entropy.
-@deterministic
 @given(ratios)
 def test_plain_cross_entropy_is_alpha_one_over_ratio(ratio):
     assert lam_from_alpha(1 / ratio, ratio) == pytest.approx(0.5)
@@ -50,14 +46,12 @@ def test_plain_cross_entropy_is_alpha_one_over_ratio(ratio):
 
 
 # ... and nowhere else, because lambda rises with alpha.
-@deterministic
 @given(alphas, ratios)
 def test_lam_rises_with_alpha(alpha, ratio):
     assert lam_from_alpha(1.01 * alpha, ratio) > lam_from_alpha(alpha, ratio)
 
 
 # The weights of Table 1, in the counts the paper writes them in.
-@deterministic
 @given(counts, counts)
 def test_weights_of_table_1(n1, n0):
     ratio = imbalance_ratio(labels(n1, n0))
@@ -66,7 +60,6 @@ def test_weights_of_table_1(n1, n0):
 
 
 # The ratio must see what the loss sees: a row of weight k as k rows.
-@deterministic
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.integers(0, 5)), max_size=20))
 def test_ratio_counts_a_row_of_weight_k_as_k_rows(rows):
     y, k = np.array([(0, 1), (1, 1), *rows]).T
@@ -77,7 +70,6 @@ def test_ratio_counts_a_row_of_weight_k_as_k_rows(rows):
 
 
 # What prior_shift is for: weight lambda moves the logit by log(lambda / (1 - lambda)).
-@deterministic
 @given(st.floats(1e-4, 1 - 1e-4), lams)
 def test_shift_adds_to_the_logit(p, lam):
     assert logit(prior_shift(p, lam)) == pytest.approx(logit(p) + logit(lam), abs=1e-6)
@@ -92,7 +84,6 @@ def test_shift_is_bayes_rule_with_weighted_counts():
 
 
 # A weighted model's probabilities come back to the training prior.
-@deterministic
 @given(st.floats(0, 1), lams)
 def test_shift_by_one_minus_lam_is_the_inverse(p, lam):
     assert prior_shift(prior_shift(p, lam), 1 - lam) == pytest.approx(p, abs=1e-9)
