@@ -19,9 +19,10 @@ if os.environ.setdefault("CRCEN_TESTS_SEED", "0") == "any":
     os.environ["CRCEN_TESTS_SEED"] = str(secrets.randbelow(1_000_000))
 SEED = int(os.environ["CRCEN_TESTS_SEED"])
 
-# How many standard errors a mean of draws may be off. One normal draw in 26 million is further
-# off: fewer than 2,000 comparisons, ten seeds, and a false alarm in less than one of 1,000 runs.
-Z = 5.5
+# How many standard errors a mean of draws may be off, and how rare a count may be. One normal draw
+# in 26 million is further off: with fewer than 2,000 comparisons there is a false alarm in less
+# than one of 1,000 times that all of ten seeds are tried.
+Z, RARE = 5.5, 4e-8
 
 # Hypothesis looks for new examples in every run, prints how to repeat one that fails, and keeps it
 # in .hypothesis/. That is not what it does by itself where it sees the variable CI, or where

@@ -24,8 +24,8 @@ HIDDEN, L2 = (3,), 0.02
 
 
 @pytest.fixture
-def rows():
-    rng = np.random.default_rng(0)
+def rows(seed):
+    rng = np.random.default_rng(seed)
     X = rng.normal(size=(400, 2))
     return X, (X[:, 0] + rng.normal(size=400) > 1).astype(int)
 
@@ -130,8 +130,8 @@ def test_the_other_parts_have_their_columns(here):
     assert (tables["limits"]["value"] > 0).all()
 
 
-def test_an_evaluation_of_several_networks_is_the_engines_of_each():
-    rng = np.random.default_rng(0)
+def test_an_evaluation_of_several_networks_is_the_engines_of_each(seed):
+    rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(50, 2)), rng.integers(0, 2, 50).astype(float)
     V, W = rng.normal(size=(4, 3, 3)), rng.normal(size=(4, 1, 4))
     rows = np.vstack([X.T, np.ones(50)])

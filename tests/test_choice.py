@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from conftest import RARE, SEED, Z
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import binom, hypergeom, norm
+from scipy.stats import binom, binomtest, hypergeom, norm
 from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score
 
 from crcen import choose_lam, prior_shift
@@ -18,9 +19,9 @@ from crcen.laws import gaussian_point
 lams = st.floats(0.01, 0.99)
 
 
-def sample(n1=60, n0=600, distance=2.0, seed=0):
+def sample(n1=60, n0=600, distance=2.0, draw=0):
     """Log-likelihood ratios of two normal classes, the logits of a plain fit, and labels."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([SEED, draw])
     y = np.repeat([1, 0], [n1, n0])
     r = np.where(y == 1, 1, -1) * distance**2 / 2 + distance * rng.normal(size=y.size)
     return r, r + np.log(n1 / n0), y
@@ -33,10 +34,12 @@ def sample(n1=60, n0=600, distance=2.0, seed=0):
 def test_the_weight_changes_neither_the_ranking_nor_more_than_the_threshold(lam):
     _, o, y = sample()
     plain = expit(o)
+    assume(abs(plain - (1 - lam)).min() > 1e-12)  # else rounding decides
     weighted = prior_shift(plain, lam)
     for score in (roc_auc_score, average_precision_score):
         assert score(y, weighted) == pytest.approx(score(y, plain), abs=1e-12)
-    assert f1_score(y, weighted > 0.5) == f1_score(y, plain > 1 - lam)
+    np.testing.assert_array_equal(weighted > 0.5, plain > 1 - lam)
+    assert f1_score(y, weighted > 0.5) == pytest.approx(f1_score(y, plain > 1 - lam))
 
 
 # Proposition 7: what the weight does to calibration, for two densities on the line
@@ -105,30 +108,30 @@ def test_the_weight_of_a_cost_ratio_costs_least(wish, value):
 @pytest.mark.parametrize(("n", "recall"), [(19, 0.9), (19, 0.85), (51, 0.7), (9, 0.9)])
 def test_a_fresh_minority_row_is_found_with_the_wanted_probability(n, recall):
     true = []
-    for seed in range(400):
-        r, o, y = sample(n, 200, seed=seed)
+    for draw in range(400):
+        r, o, y = sample(n, 200, draw=draw)
         choice = choose_lam(o, y, recall=recall)
         true.append(norm.sf((-np.log(choice.alpha) - 2) / 2))
         assert choice.recall == ((r[y == 1] > -np.log(choice.alpha)).sum(), n)
     # In the mean x/(n+1), which is the least such fraction that is enough.
     x = choice.recall.part
     assert x / (n + 1) >= recall > (x - 1) / (n + 1)
-    assert np.mean(true) == pytest.approx(x / (n + 1), abs=4 * np.std(true) / 20)
+    assert np.mean(true) == pytest.approx(x / (n + 1), abs=Z * np.std(true) / 400**0.5)
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95])
 @pytest.mark.parametrize(("n", "recall"), [(60, 0.8), (200, 0.9)])
 def test_with_confidence_the_recall_is_reached_that_often_and_hardly_more(n, recall, confidence):
     true, x = [], 0
-    for seed in range(400):
-        _, o, y = sample(n, 50, seed=seed)
+    for draw in range(400):
+        _, o, y = sample(n, 50, draw=draw)
         choice = choose_lam(o, y, recall=recall, confidence=confidence)
         true.append(norm.sf((-np.log(choice.alpha) - 2) / 2))
         x = choice.recall.part
     # Not reached if at most n - x of n rows fall into the lowest 1 - R of the distribution.
     assert binom.cdf(n - x, n, 1 - recall) <= 1 - confidence < binom.cdf(n - x + 1, n, 1 - recall)
-    reached = np.mean(np.array(true) >= recall)
-    assert reached == pytest.approx(binom.sf(n - x, n, 1 - recall), abs=4 * 0.5 / 20)
+    reached = np.sum(np.array(true) >= recall)
+    assert binomtest(reached, 400, binom.sf(n - x, n, 1 - recall)).pvalue > RARE
 
 
 @given(lams, st.sampled_from([{"recall": 0.8}, {"cost_ratio": 3.0}]))
@@ -146,8 +149,8 @@ def test_the_promise_is_what_a_moved_threshold_does_to_these_rows(wish):
     _, o, y = sample()
     choice = choose_lam(o, y, **wish)
     moved = (expit(o) > 1 - choice.lam).astype(int)
-    assert choice.recall.value == recall_score(y, moved)
-    assert choice.specificity.value == recall_score(y, moved, pos_label=0)
+    assert choice.recall.value == pytest.approx(recall_score(y, moved))
+    assert choice.specificity.value == pytest.approx(recall_score(y, moved, pos_label=0))
     before, after = confusion_counts(y, (o > 0).astype(int)), confusion_counts(y, moved)
     fewer, more = (before, after) if choice.lam > 0.5 else (after, before)
     assert choice.expense == pytest.approx(expense(fewer, more))

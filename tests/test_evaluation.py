@@ -45,9 +45,9 @@ def rule(columns=(1, 2)):
 
 
 @pytest.fixture(scope="module")
-def overlapping():
+def overlapping(seed):
     """Two normal classes that overlap, so that no fit is perfect; IR 5."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     y = np.repeat([1, 0], [40, 200])
     return rng.normal(size=(240, 2)) * [1, 100] + y[:, None] * [1, 100], y
 
@@ -73,42 +73,45 @@ def test_a_fold_is_scored_on_its_validation_rows():
 
 
 @pytest.mark.parametrize("name", ["MLP", "CSMLP", "CRCEN", "ADASYN", "SMOTE"])
-def test_tuning_is_the_grid_search_of_scikit_learn_over_the_whole_pipeline(name, overlapping):
+def test_tuning_is_the_grid_search_of_scikit_learn_over_the_whole_pipeline(name, overlapping, seed):
     data, y = overlapping
     method = replace(METHODS[name], grid=GRID)
-    ours = tune(method, data, y, seed=5)
+    ours = tune(method, data, y, seed=seed)
     for score, scorer in {"f1": "f1", "gmean": make_scorer(geometric_mean_score)}.items():
-        folds = StratifiedKFold(4, shuffle=True, random_state=5)
-        theirs = GridSearchCV(method.pipeline(5), GRID, scoring=scorer, cv=folds, refit=False)
+        folds = StratifiedKFold(4, shuffle=True, random_state=seed)
+        theirs = GridSearchCV(method.pipeline(seed), GRID, scoring=scorer, cv=folds, refit=False)
         theirs.fit(data, y)
-        np.testing.assert_allclose(ours[score], theirs.cv_results_["mean_test_score"])
-        assert best(ours, score) == theirs.best_params_
+        means = theirs.cv_results_["mean_test_score"]
+        np.testing.assert_allclose(ours[score], means)
+        # Of two points that are equal but for rounding, either may be the best.
+        chosen = theirs.cv_results_["params"].index(best(ours, score))
+        assert means[chosen] == pytest.approx(theirs.best_score_)
 
 
-def test_networks_that_do_not_converge_are_counted_and_not_shouted_about(overlapping):
+def test_networks_that_do_not_converge_are_counted_and_not_shouted_about(overlapping, seed):
     hasty = replace(METHODS["MLP"], grid={"classifier__max_iter": [3, 5000]})
-    assert tune(hasty, *overlapping, seed=0)["converged"].tolist() == [0, 1]
+    assert tune(hasty, *overlapping, seed=seed)["converged"].tolist() == [0, 1]
 
 
 # Fitting
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping):
+def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping, seed):
     data, y = overlapping
     train, test = next(splits(y, 1, seed=0))
     params = {"classifier__l2": 1e-2} if METHODS[name].grid else {}
-    found = evaluate(METHODS[name], data, y, train, test, params, seed=3)
-    model = METHODS[name].pipeline(3).set_params(**params).fit(data[train], y[train])
+    found = evaluate(METHODS[name], data, y, train, test, params, seed=seed)
+    model = METHODS[name].pipeline(seed).set_params(**params).fit(data[train], y[train])
     expected = split_scores(y[test], model.predict(data[test]))
-    assert {score: found[score] for score in expected} == expected
+    assert {score: found[score] for score in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_key_equation_holds_on_the_rows_that_the_network_saw(name, overlapping):
+def test_the_key_equation_holds_on_the_rows_that_the_network_saw(name, overlapping, seed):
     data, y = overlapping
     train, test = next(splits(y, 1, seed=0))
-    found = evaluate(METHODS[name], data, y, train, test, {}, seed=0)
+    found = evaluate(METHODS[name], data, y, train, test, {}, seed=seed)
     if name in ("MLP", "CRCEN", "ADASYN", "SMOTE"):
         assert abs(found["residual"]) < 5e-3
         assert found["converged"] == 1
@@ -119,7 +122,7 @@ def test_the_key_equation_holds_on_the_rows_that_the_network_saw(name, overlappi
 def test_a_cell_s_weight_follows_from_its_alpha():
     y = np.repeat([1, 0], [10, 50])
     found = [weight(alpha, y).get("classifier__lam") for alpha in ("", "plain", "0.5", "1", "2")]
-    assert found == [None, 0.5, pytest.approx(25 / 35), pytest.approx(50 / 60), 100 / 110]
+    assert found == [None, 0.5, *map(pytest.approx, (25 / 35, 50 / 60, 100 / 110))]
 
 
 # Scores

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import Z
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
@@ -78,9 +79,9 @@ def test_expenses_are_those_of_the_steps():
     np.testing.assert_array_equal(expenses(counts), [2, np.inf, 2])
 
 
-def test_an_interval_over_equal_splits_is_a_point():
+def test_an_interval_over_equal_splits_is_a_point(seed):
     counts = np.array([[BEFORE, after(16, 5), after(24, 3)]] * 4)
-    low, high = expense_interval(counts, 20, np.random.default_rng(0))
+    low, high = expense_interval(counts, 20, np.random.default_rng(seed))
     np.testing.assert_array_equal(low, [2, 4])
     np.testing.assert_array_equal(high, [2, 4])
 
@@ -90,9 +91,11 @@ def test_an_interval_needs_a_resample():
         expense_interval([[BEFORE, after(16, 5)]], 0, np.random.default_rng(0))
 
 
-# For a ratio of normal means the interval is, to first order, 1.96 standard errors each side.
-def test_an_interval_is_as_wide_as_the_spread_of_the_splits_says():
-    rng = np.random.default_rng(0)
+# For a ratio of normal means the interval is, to first order, 1.96 standard errors each side. Of
+# 4000 resamples the standard error of a 2.5 % quantile is 0.042 standard deviations, so that of
+# the width is 1.5 %; the second order, of splits that are not normal, is less than 1.5 %.
+def test_an_interval_is_as_wide_as_the_spread_of_the_splits_says(seed):
+    rng = np.random.default_rng(seed)
     n = 100
     added, gained = rng.normal(40, 5, n).round(), rng.normal(20, 2, n).round()
     zero = np.zeros(n)
@@ -100,12 +103,12 @@ def test_an_interval_is_as_wide_as_the_spread_of_the_splits_says():
     counts = np.stack([before, np.stack([zero, added, zero, gained], axis=1)], axis=1)
     low, high = expense_interval(counts, 4000, rng)
     error = np.std(added - 2 * gained, ddof=1) / n**0.5 / gained.mean()
-    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=Z * 0.015 + 0.015)
 
 
 # What a resample without a gain is worth: nothing if it changed nothing, no finite price otherwise.
-def test_resamples_without_a_gain():
+def test_resamples_without_a_gain(seed):
     counts = np.array([[BEFORE, after(14, 8)], [BEFORE, after(14, 6)]])
-    assert expense_interval(counts, 200, np.random.default_rng(0))[1] == np.inf
+    assert expense_interval(counts, 200, np.random.default_rng(seed))[1] == np.inf
     counts = np.array([[BEFORE, BEFORE], [BEFORE, after(14, 6)]])
-    assert expense_interval(counts, 200, np.random.default_rng(0))[0] == 0
+    assert expense_interval(counts, 200, np.random.default_rng(seed))[0] == 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import SEED
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, TunedThresholdClassifierCV
@@ -23,7 +24,7 @@ RUNS = [Run("one", 0), Run("one", 1)]
 def load(name):
     if name == "none":
         raise DatasetUnavailable("none is not there")
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(SEED)
     y = rng.permutation(np.repeat([1, 0], [60, 180]))
     return Bunch(data=rng.normal(size=(240, 2)) + y[:, None], target=y, sha256="digest")
 

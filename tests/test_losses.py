@@ -23,13 +23,13 @@ def double(values):
 
 
 @pytest.fixture
-def logits():
-    return torch.from_numpy(np.random.default_rng(0).normal(0, 3, 40))
+def logits(seed):
+    return torch.from_numpy(np.random.default_rng([seed, 0]).normal(0, 3, 40))
 
 
 @pytest.fixture
-def target():
-    return torch.from_numpy(np.random.default_rng(1).integers(0, 2, 40).astype(float))
+def target(seed):
+    return torch.from_numpy(np.random.default_rng([seed, 1]).integers(0, 2, 40).astype(float))
 
 
 # Cross entropy
@@ -148,9 +148,9 @@ def test_labels_of_any_type_are_taken(dtype, logits, target):
 
 
 @pytest.mark.parametrize("lam", [0.3, 10 / 11])
-def test_a_module_trained_to_a_stationary_point_satisfies_eq_6(lam):
-    X, y = map(torch.from_numpy, sim2(40, 400, np.random.default_rng(0)))
-    torch.manual_seed(0)
+def test_a_module_trained_to_a_stationary_point_satisfies_eq_6(lam, seed):
+    X, y = map(torch.from_numpy, sim2(40, 400, np.random.default_rng(seed)))
+    torch.manual_seed(seed)
     model = torch.nn.Sequential(
         torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)
     ).double()

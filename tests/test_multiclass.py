@@ -15,8 +15,8 @@ from crcen.multiclass import class_balance
 
 
 @given(st.floats(0.05, 0.95))
-def test_two_classes_have_the_key_equation(lam):
-    p, y = np.random.default_rng(0).uniform(0.1, 0.9, 12), np.repeat([1, 0], [4, 8])
+def test_two_classes_have_the_key_equation(seed, lam):
+    p, y = np.random.default_rng(seed).uniform(0.1, 0.9, 12), np.repeat([1, 0], [4, 8])
     found = class_balance(y, np.column_stack([1 - p, p]), [1 - lam, lam])
     residual = key_equation(y, p, lam).residual
     assert found.residual == pytest.approx([1 / (1 + residual) - 1, residual])
@@ -32,14 +32,14 @@ def test_flows_by_hand():
 
 
 def test_a_weighted_softmax_regression_satisfies_all_equations():
-    X, y = load_digits(return_X_y=True)
-    weight = np.linspace(1, 4, 10)
+    X, y = load_digits(n_class=4, return_X_y=True)
+    weight = np.linspace(1, 4, 4)
     clf = LogisticRegression(
         C=1e-3, class_weight=dict(enumerate(weight)), solver="newton-cholesky", tol=1e-9
     ).fit(X, y)
     P = clf.predict_proba(X)
     assert np.abs(class_balance(y, P, weight).residual).max() < 1e-6
-    assert np.abs(class_balance(y, P, np.ones(10)).residual).max() > 0.01
+    assert np.abs(class_balance(y, P, np.ones(4)).residual).max() > 0.01
 
 
 # Proposition 12, part 2: the equations as a linear map of the flows.
@@ -60,8 +60,8 @@ def test_the_flows_left_free_have_k_minus_1_squared_dimensions(K):
 
 
 # Part 3: a saturated model is the minimiser over all functions of its cells.
-def test_the_minimiser_over_all_functions_has_symmetric_flows():
-    rng = np.random.default_rng(0)
+def test_the_minimiser_over_all_functions_has_symmetric_flows(seed):
+    rng = np.random.default_rng(seed)
     counts, weight = rng.integers(1, 20, (6, 3)), np.array([1.0, 2.0, 5.0])  # cells, classes
     y = np.concatenate([np.repeat([0, 1, 2], row) for row in counts])
     cell = np.repeat(np.arange(6), counts.sum(axis=1))

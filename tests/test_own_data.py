@@ -10,9 +10,9 @@ from crcen.own_data import read_table
 
 
 @pytest.fixture
-def frame():
+def frame(seed):
     """A table that can be used: 30 of 100 rows are the minority."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return pd.DataFrame(
         {
             "id": [f"case {k}" for k in range(100)],

@@ -4,12 +4,15 @@ from itertools import count
 
 import numpy as np
 import pytest
+from conftest import SEED
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize as scipy_minimize
 from scipy.optimize import rosen, rosen_der
 
 from crcen.solver import TRIALS, _Memory, minimize
+
+ROUNDING = 1e-12  # of the same sum of a few terms, computed again
 
 
 def rosenbrock(theta):
@@ -37,8 +40,8 @@ def limited(objective):
     return evaluate
 
 
-def test_a_quadratic_is_minimised_to_its_closed_form():
-    rng = np.random.default_rng(0)
+def test_a_quadratic_is_minimised_to_its_closed_form(seed):
+    rng = np.random.default_rng(seed)
     root, b = rng.normal(size=(8, 8)), rng.normal(size=8)
     A = root @ root.T + 0.1 * np.eye(8)
     solution = minimize(
@@ -46,7 +49,8 @@ def test_a_quadratic_is_minimised_to_its_closed_form():
     )
     best = np.linalg.solve(A, b)
     assert solution.converged
-    np.testing.assert_allclose(solution.theta, best, atol=1e-7)
+    # The gradient over the smallest eigenvalue, which is 0.1 or more.
+    np.testing.assert_allclose(solution.theta, best, rtol=0, atol=8**0.5 * 1e-9 / 0.1)
     assert solution.value == pytest.approx(-b @ best / 2)
 
 
@@ -77,8 +81,8 @@ def test_the_start_is_left_as_it_was():
 def test_convergence_is_claimed_exactly_where_the_gradient_is_small(F, start, tol, max_iter):
     solution = minimize(F, np.array(start), tol=tol, max_iter=max_iter)
     value, gradient = F(solution.theta)
-    assert solution.value == value
-    assert solution.grad_norm == abs(gradient).max()
+    assert solution.value == pytest.approx(value, rel=ROUNDING)
+    assert solution.grad_norm == pytest.approx(abs(gradient).max(), rel=ROUNDING)
     assert solution.converged == (solution.grad_norm <= tol)
     assert solution.n_iter <= max_iter
 
@@ -180,7 +184,8 @@ def test_convergence_is_judged_in_double_precision(tol):
     single, _ = in_single(rosenbrock)
     solution = minimize(rosenbrock, np.full(5, -0.5), tol=tol, max_iter=200, single=single)
     value, gradient = rosenbrock(solution.theta)
-    assert (solution.value, solution.grad_norm) == (value, abs(gradient).max())
+    assert solution.value == pytest.approx(value, rel=ROUNDING)
+    assert solution.grad_norm == pytest.approx(abs(gradient).max(), rel=ROUNDING)
     assert solution.converged
 
 
@@ -251,7 +256,7 @@ def test_what_has_no_stationary_point_is_not_polished_into_one():
 @pytest.mark.parametrize("n_pairs", [1, 2, 49, 50, 51, 120])
 @pytest.mark.parametrize("with_base", [False, True])
 def test_direction_is_that_of_the_two_loop_recursion(n_pairs, with_base):
-    rng = np.random.default_rng(n_pairs)
+    rng = np.random.default_rng([SEED, n_pairs])
     root = rng.normal(size=(60, 60))
     A = root @ root.T / 60 + np.eye(60)
     base = np.linalg.inv(A + 0.5 * np.eye(60)) if with_base else None
