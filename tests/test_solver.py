@@ -189,6 +189,20 @@ def test_convergence_is_judged_in_double_precision(tol):
     assert solution.converged
 
 
+@pytest.mark.parametrize("max_iter", [1, 5, 20])
+def test_a_run_that_ends_in_single_precision_tells_the_gradient_in_double(max_iter):
+    def off(theta):
+        value, gradient = rosenbrock(theta)
+        return 1.01 * value, 1.01 * gradient
+
+    start = np.full(5, -0.5)
+    solution = minimize(rosenbrock, start, tol=1e-12, max_iter=max_iter, single=off)
+    value, gradient = rosenbrock(solution.theta)
+    assert solution.n_iter == max_iter
+    assert solution.value == pytest.approx(value, rel=ROUNDING)
+    assert solution.grad_norm == pytest.approx(abs(gradient).max(), rel=ROUNDING)
+
+
 def test_a_single_precision_without_numbers_is_left_at_once():
     def overflows(theta):
         return np.inf, np.full_like(theta, np.nan)
