@@ -5,19 +5,19 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SEED
 from imblearn.over_sampling import ADASYN, SMOTE
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils import Bunch
 
 from crcen import __main__, methods
-from crcen.benchmark import fill, settings
+from crcen.benchmark import FAILURES, fill, settings
 from crcen.datasets import DatasetUnavailable
 from crcen.evaluation import split_scores, weight
 from crcen.methods import METHODS, Method
@@ -39,8 +39,12 @@ SETS = ("one", "two")
 
 
 def load(name):
-    """Two overlapping normal classes; the first column is the number of the row."""
-    rng = np.random.default_rng(len(name) + SETS.index(name))
+    """Two overlapping normal classes; the first column is the number of the row.
+
+    The samples are fixed ones, on which F1 and the G-mean choose different parameters: on others
+    nobody could see that a cell has those of its own score.
+    """
+    rng = np.random.default_rng(3 + SETS.index(name))
     y = rng.permutation(np.repeat([1, 0], [40, 160]))
     X = np.column_stack([np.arange(200.0), rng.normal(size=(200, 2)) + y[:, None]])
     return Bunch(data=X, target=y, sha256=f"digest of {name}")
@@ -56,7 +60,11 @@ def small_store(folder, which=SMALL, protocols=PROTOCOLS, **more):
 
 
 def text(store):
-    """The table without the times, as a file has it."""
+    """The table without the times, as a file has it.
+
+    However a run went, the next one ends with the same bytes: a fit has one thread, so that one
+    machine computes the same twice.
+    """
     return store.table().drop(columns="seconds").to_csv(index=False)
 
 
@@ -177,10 +185,14 @@ def test_a_cell_is_what_the_pipeline_gives(undisturbed):
             params["classifier__hidden_layer_sizes"] = row.hidden_layer_sizes
             params["classifier__l2"] = row.l2
         model = SMALL[row.method].pipeline(seed).set_params(**params)
-        model.fit(data.data[train], data.target[train])
-        expected = split_scores(data.target[test], model.predict(data.data[test]))
-        assert {score: getattr(row, score) for score in expected} == expected
-        assert (row.failed, row.seed, row.sha256) == ("", seed, "digest of two")
+        try:
+            model.fit(data.data[train], data.target[train])
+            expected = split_scores(data.target[test], model.predict(data.data[test]))
+            failed = ""
+        except FAILURES as error:  # RUSBoost, where a stump is worse than random
+            expected, failed = {}, f"{type(error).__name__}: {error}"
+        assert {score: getattr(row, score) for score in expected} == pytest.approx(expected)
+        assert (row.failed, row.seed, row.sha256) == (failed, seed, "digest of two")
         assert "numpy" in row.versions
 
 
@@ -212,7 +224,8 @@ def test_the_lambda_cells_differ_in_the_weight_only(undisturbed):
         paper, on=["dataset", "split", "hidden_layer_sizes", "l2"]
     )
     assert len(balanced)
-    assert (balanced["fp_x"] == balanced["fp_y"]).all()  # alpha = 1 is the default weight
+    # alpha = 1 is the default weight, so that at most a row at the boundary is decided otherwise.
+    assert (balanced["fp_x"] - balanced["fp_y"]).abs().max() <= 1
 
 
 def test_a_fit_is_shared_by_the_cells_that_ask_for_it(tmp_path, spied):
@@ -255,7 +268,8 @@ def test_a_failing_cell_is_recorded_and_the_rest_goes_on(grid, tmp_path, monkeyp
     (_, test), *_ = splits(load("one").target, 2, seed=0)
     monkeypatch.setattr(Fragile, "row", test[0])
     monkeypatch.setattr(methods, "StandardScaler", Scaler)
-    fragile = {"F": Method("F", lambda seed: Fragile(), grid), "RUSB": SMALL["RUSB"]}
+    fragile = {"F": Method("F", lambda seed: Fragile(), grid)}
+    fragile["R"] = Method("R", lambda seed: Rule(), {})
     table = small_store(tmp_path, fragile, {"p": Protocol(2, tune_every=1)}).table()
     table = table[table["dataset"] == "one"]
     failed = table["failed"] != ""
@@ -300,23 +314,34 @@ def run_small(folder):
     small_store(folder)
 
 
+def run_and_die(folder, events):
+    """Write a result; when so many functions were called or left after that, die."""
+
+    def count(frame, event, arg):
+        nonlocal events
+        events -= 1
+        if events < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def write(*args, whole=Store.write, written=[]):  # noqa: B006 (of this process)
+        if written:
+            sys.setprofile(count)
+        written.append(args)
+        whole(*args)
+
+    Store.write = write
+    small_store(folder)
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_table(undisturbed, tmp_path):
     context = get_context("forkserver")  # so that no start waits for the imports
     context.set_forkserver_preload(["crcen.benchmark"])
-    chance, kills = random.Random(0), 0
-
-    def count():
-        return sum(1 for _ in tmp_path.rglob("*.json"))
-
+    chance, kills = random.Random(SEED), 0
     while kills < 20:
-        process = context.Process(target=run_small, args=(tmp_path,))
-        before = count()
+        events = int(10 ** chance.uniform(0, 4.5))  # in a write, between two, some results later
+        process = context.Process(target=run_and_die, args=(tmp_path, events))
         process.start()
-        while process.is_alive() and count() < before + 1 + kills % 4:
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.05))
-        process.kill()
         process.join()
         if process.exitcode == 0:
             break
@@ -378,7 +403,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(undisturbed, tm
             assert killed[0] not in client.run(os.getpid).values()
         assert text(store) == text(undisturbed)
     finally:
-        server.communicate("\n", timeout=30)
+        server.communicate("\n")
 
 
 # The command
