@@ -20,13 +20,18 @@ bundle: .venv/installed  ## pack pages, PDF, notebooks, results and sources into
 
 venv: .venv/installed  ## set up .venv, the environment that all else uses
 
-test: .venv/installed  ## check style and types, run the tests
+test: style  ## check style and types, run the tests
+	$(BIN)/pytest
+
+style: .venv/installed  ## check style and types alone
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy crcen notebooks/*.py
 	$(BIN)/mypy benchmarks
 	$(BIN)/mypy book
-	$(BIN)/pytest
+
+fuzz: .venv/installed  ## call every public function with 100,000 odd inputs: an hour
+	$(BIN)/python tests/fuzz.py --inputs 100000
 
 benchmark: .venv/installed  ## compute what the store results/ lacks of Table 3, on all cores
 	$(BIN)/python -m crcen --n-jobs -1
@@ -47,4 +52,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book pdf bundle venv test benchmark speed clean
+.PHONY: help book pdf bundle venv test style fuzz benchmark speed clean

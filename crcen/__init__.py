@@ -1,9 +1,9 @@
 """CRCEN: class-wise reweighted cross entropy for imbalanced classification, and its key equation.
 
-Reproduces Li & Zhu (2019), arXiv 1906.04026. Read the files in this order: weights,
-key_equation, losses, network, solver, weighted_mlp, classifiers, simulations, datasets, methods,
-protocol, expense, evaluation, results, benchmark, laws, choice, heldout, deviations, multiclass,
-own_data, plots.
+Reproduces Li & Zhu (2019), arXiv 1906.04026. Read the files in this order: validation, weights,
+key_equation, losses, network, threads, solver, weighted_mlp, classifiers, simulations, datasets,
+methods, protocol, expense, evaluation, mishaps, results, benchmark, laws, choice, heldout,
+deviations, multiclass, own_data, plots.
 """
 
 from crcen.choice import choose_lam
