@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -57,19 +58,21 @@ def test_the_papers_protocol_is_recorded_for_another_processor_too():
 def test_every_network_has_the_best_parameters_of_its_search(folder):
     store = Store(RESULTS / folder)
     of_a_search = ["dataset", "method", "split"]
-    best = {
-        score: store.searches()  # of equals, the first in the grid's order
-        .sort_values([score, "point"], ascending=[False, True])
+    searches = store.searches()
+    best = pd.concat(
+        searches.sort_values([score, "point"], ascending=[False, True])  # of equals, the first
         .drop_duplicates(of_a_search)
-        .set_index(of_a_search)
+        .assign(score=score)
         for score in SCORES
-    }
+    )
     done = store.table().query("failed == '' and method in @WIDE")
-    for cell in done.to_dict("records"):
-        split = PROTOCOLS[cell["protocol"]].tuned_on(cell["split"])
-        found = best[cell["score"]].loc[(cell["dataset"], cell["method"], split)]
-        assert cell["hidden_layer_sizes"] == found["classifier__hidden_layer_sizes"]
-        assert cell["l2"] == found["classifier__l2"]
+    tuned_on = [
+        PROTOCOLS[p].tuned_on(k) for p, k in zip(done["protocol"], done["split"], strict=True)
+    ]
+    found = done.assign(split=tuned_on).merge(best, on=[*of_a_search, "score"])
+    assert len(found) == len(done) > 0
+    assert (found["hidden_layer_sizes"] == found["classifier__hidden_layer_sizes"]).all()
+    assert (found["l2"] == found["classifier__l2"]).all()
 
 
 def test_the_grids_agree_where_they_meet(store):
@@ -108,10 +111,18 @@ def parameters(cell):
     }
 
 
-# The networks' path to a minimum depends on the last digit of a matrix product, so that another
-# processor may decide a few rows otherwise; the forest has no such digit.
+def decided_otherwise(now, cell):
+    """Count the test rows, at least, on which two fits disagree, and give their share of all."""
+    rows = sum(cell[count] for count in ("tn", "fp", "fn", "tp"))
+    return (abs(now["fp"] - cell["fp"]) + abs(now["fn"] - cell["fn"])) / rows
+
+
+# The networks' path to a minimum depends on the last digit of a matrix product. On these two sets
+# no cell of these methods differs by more than 1.2 % of its test rows in results/avx2 from results.
+# A forest can only differ where the last digit of the scaled columns moves a row past a split.
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "tolerance"), [("CRCEN", 0.05), ("CSMLP", 0.05), ("SMOTE", 0.05), ("BRF", 0.0)]
+    ("method", "tolerance"), [("CRCEN", 0.025), ("CSMLP", 0.025), ("SMOTE", 0.025), ("BRF", 0.005)]
 )
 @pytest.mark.parametrize("name", ["abalone", "us_crime"])
 @pytest.mark.parametrize("split", [1, 17])
@@ -125,12 +136,14 @@ def test_a_sample_of_cells_comes_out_again(store, name, method, tolerance, split
     assert cell["sha256"] == data.sha256
     params = parameters(cell)
     train, test = list(splits(data.target, 20, seed=0))[split]
-    seed = int(cell["seed"])
+    seed = int(cell["seed"])  # of the record
     now = evaluate(METHODS[method], data.data, data.target, train, test, params, seed=seed)
-    assert now["f1"] == pytest.approx(cell["f1"], abs=tolerance + 1e-12)
-    assert now["gmean"] == pytest.approx(cell["gmean"], abs=tolerance + 1e-12)
+    assert decided_otherwise(now, cell) <= tolerance
 
 
+# A weight of 1/2 makes it the plain MLP, which has flat minima on this set: its cells differ by up
+# to 3.9 % of the test rows in results/avx2.
+@pytest.mark.slow
 def test_a_sample_of_figure_1_comes_out_again(table):
     name = "abalone"
     data = load_dataset(name)
@@ -139,8 +152,7 @@ def test_a_sample_of_figure_1_comes_out_again(table):
     for cell in rows.to_dict("records"):
         params = parameters(cell) | weight(cell["alpha"], data.target[train])
         now = evaluate(METHODS["CRCEN"], data.data, data.target, train, test, params, seed=0)
-        assert now["fn"] == pytest.approx(cell["fn"], abs=3)
-        assert now["fp"] == pytest.approx(cell["fp"], rel=0.1)
+        assert decided_otherwise(now, cell) <= (0.05 if cell["alpha"] == "plain" else 0.025)
 
 
 # The held-out logits
@@ -172,7 +184,10 @@ def test_the_recorded_weights_are_those_of_the_recorded_logits(logits, run):
     found = logits.read(run.key)
     y, o = np.repeat([1, 0], found["rows"]["train"]), heldout.values(found["held_out"])
     for wish in found["wishes"]:
-        assert wish["lam"] == choose_lam(o, y, **{wish["wish"]: wish["value"]}).lam
+        # From the logit of one row by exp and log, which round differently on other processors;
+        # the next row is a thousandth away.
+        again = choose_lam(o, y, **{wish["wish"]: wish["value"]}).lam
+        assert again == pytest.approx(wish["lam"], rel=1e-12)
 
 
 def test_the_command_finds_all_runs(capsys):
@@ -181,6 +196,7 @@ def test_the_command_finds_all_runs(capsys):
     assert capsys.readouterr().out == f"{runs} of {runs} runs are in {RESULTS / 'logits'}\n"
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_logits_comes_out_again(logits):
     name, split = "us_crime", 3
     data, found = load_dataset(name), logits.read(f"{name}/{split:02d}")
