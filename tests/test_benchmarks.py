@@ -101,6 +101,7 @@ def here(monkeypatch, rows):
     monkeypatch.setattr(limits, "NETS", {"small": (2, 3, 600)})
 
 
+@pytest.mark.slow
 def test_grids_have_a_row_a_search_and_a_row_a_fit(here):
     names = list(contenders.contenders())
     if find_spec("skorch") is None:
@@ -118,6 +119,7 @@ def test_grids_have_a_row_a_search_and_a_row_a_fit(here):
     assert full_batch.groupby("fold")["objective"].agg(np.ptp).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_the_other_parts_have_their_columns(here):
     (tables,) = parts.table1(TINY, [])
     assert {"simulation", "fits", "gradient_max", "residual_max"} | TIMES <= set(tables["table1"])
@@ -158,6 +160,7 @@ def test_the_summary_compares_fit_by_fit():
     assert ours["within_1_percent"] == 0.5
 
 
+@pytest.mark.slow
 def test_work_is_measured_in_a_process_of_its_own():
     pid, peak_mb = fresh(os.getpid)
     assert pid != os.getpid()

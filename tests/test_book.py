@@ -9,6 +9,8 @@ import yaml
 from bs4 import BeautifulSoup
 from conftest import build
 
+pytestmark = pytest.mark.slow
+
 REQUESTED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload"}
 CSS_REFERENCE = re.compile(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)")
 JS_REFERENCE = re.compile(

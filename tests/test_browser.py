@@ -17,6 +17,7 @@ from crcen.laws import expense_band, gaussian_point
 from crcen.plots import COLOURS
 
 sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+pytestmark = pytest.mark.slow
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 RUN_AXE = """async (rules) => {

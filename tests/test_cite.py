@@ -65,6 +65,7 @@ def test_the_citation_file_names_the_paper_as_the_bibliography_does():
     ]
 
 
+@pytest.mark.slow
 def test_an_entry_that_is_not_there_fails_the_build(small_book):
     with (small_book / "book/index.md").open("a") as file:
         file.write("\n```{cite-as} nobody2026\n```\n")

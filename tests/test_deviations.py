@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SEED, Z
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 from scipy.special import expit, log_expit, softmax
@@ -73,6 +73,7 @@ def test_mini_batches_of_a_constant_model_balance_at_the_effective_weight(lam, o
     assert step == pytest.approx(0, abs=1e-12)
 
 
+@settings(max_examples=10)  # of batches so large that each takes its time
 @given(lams, st.floats(0.5, 50))
 def test_rows_drawn_alike_keep_the_weight_and_large_batches_too(lam, ratio):
     assert effective_lam(lam, ratio) == pytest.approx(lam)
@@ -87,7 +88,7 @@ def test_balancing_twice_trains_for_the_square_of_the_imbalance():
 
 # The formula is of first order in the step; the second order is about the square of the spread.
 # The standard error is that of independent chains.
-@pytest.mark.parametrize("step", [0.1, 0.3])
+@pytest.mark.parametrize("step", [pytest.param(0.1, marks=pytest.mark.slow), 0.3])
 def test_spread_is_that_of_stochastic_descent(overlapping, step, seed):
     X, y = overlapping
     lam, size, chains = 0.95, 20, 1000

@@ -98,8 +98,12 @@ def test_networks_that_do_not_converge_are_counted_and_not_shouted_about(overlap
 
 # Fitting
 
+fitted = pytest.mark.parametrize(  # the ensemble of ensembles takes seconds
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "EE")) for name in METHODS]
+)
 
-@pytest.mark.parametrize("name", METHODS)
+
+@fitted
 def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping, seed):
     data, y = overlapping
     train, test = next(splits(y, 1, seed=0))
@@ -110,7 +114,7 @@ def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping, seed):
     assert {score: found[score] for score in expected} == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@fitted
 def test_the_key_equation_holds_on_the_rows_that_the_network_saw(name, overlapping, seed):
     data, y = overlapping
     train, test = next(splits(y, 1, seed=0))

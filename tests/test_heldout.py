@@ -50,6 +50,7 @@ def measured(split):
     return measure(*split, dict.fromkeys(heldout.NETWORKS, PARAMS), seed=0)
 
 
+@pytest.mark.slow
 def test_a_held_out_logit_comes_from_a_network_that_has_not_seen_the_row(split, measured):
     X, y, train, _ = split
     train = np.concatenate([train[y[train] == k] for k in (1, 0)])
@@ -62,6 +63,7 @@ def test_a_held_out_logit_comes_from_a_network_that_has_not_seen_the_row(split, 
         assert o[held_out] == pytest.approx(again, abs=6e-4)  # thousandths are recorded
 
 
+@pytest.mark.slow
 def test_a_threshold_is_the_one_that_scikit_learn_finds_for_the_network_itself(split, measured):
     X, y, train, _ = split
     train = np.concatenate([train[y[train] == k] for k in (1, 0)])
@@ -72,6 +74,7 @@ def test_a_threshold_is_the_one_that_scikit_learn_finds_for_the_network_itself(s
         assert measured["thresholds"][PLAIN][score] == pytest.approx(tuned.best_threshold_)
 
 
+@pytest.mark.slow
 def test_the_networks_are_those_of_their_method_scored_on_the_test_rows(split, measured):
     X, y, train, test = split
     test = np.concatenate([test[y[test] == k] for k in (1, 0)])
@@ -84,6 +87,7 @@ def test_the_networks_are_those_of_their_method_scored_on_the_test_rows(split, m
         assert np.mean((o > 0) == model.predict(X[test])) > 0.95
 
 
+@pytest.mark.slow
 def test_the_naive_weight_is_chosen_on_rows_that_the_network_has_seen(split, measured):
     X, y, train, _ = split
     model = METHODS["MLP"].pipeline(0).set_params(**PARAMS).fit(X[train], y[train])
@@ -101,6 +105,7 @@ def test_the_search_scores_a_weighted_network_with_its_weight_taken_out(split):
     assert log_likelihood(model, X[test], y[test]) == pytest.approx(-log_loss(y[test], expit(o)))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_lost_comes_out_again_and_the_rest_is_left_alone(stores):
     store, tuned = stores
     quiet = {"load": load, "report": lambda line: None}

@@ -118,6 +118,7 @@ def test_sample_point_counts_rows():
 # Proposition 3: the spread of Table 1
 
 
+@pytest.mark.slow
 def test_spread_is_that_of_trained_models_on_fresh_rows(seed):
     rng = np.random.default_rng(seed)
     train, fresh, alpha, runs, distance = (300, 1500), (200, 400), 0.5, 400, 1.5

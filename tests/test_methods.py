@@ -17,6 +17,11 @@ torch.set_num_threads(1)
 
 WEIGHTS = [("MLP", 0.5), ("CSMLP", 8 / 9), ("CRCEN", 8 / 9), ("ADASYN", 0.5), ("SMOTE", 0.5)]
 every = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+fitted = pytest.mark.parametrize(  # the ensemble of ensembles takes seconds
+    "method",
+    [pytest.param(m, marks=[pytest.mark.slow] * (name == "EE")) for name, m in METHODS.items()],
+    ids=METHODS,
+)
 table3 = pd.read_csv(Path(__file__).parents[1] / "notebooks/paper/table3.csv")
 networks = [
     name
@@ -37,7 +42,7 @@ def test_the_methods_are_those_of_table_3_in_its_order():
     assert list(METHODS) == list(table3["method"].unique())
 
 
-@every
+@fitted
 def test_it_learns_both_labels(method, rows):
     X, y = rows
     predicted = method.pipeline(seed=0).fit(X, y).predict(X)
@@ -52,7 +57,7 @@ def test_it_scales_first(method):
     assert isinstance(scaler, StandardScaler)
 
 
-@every
+@fitted
 def test_the_scale_of_the_columns_does_not_matter(method, rows):
     X, y = rows
     as_they_are = method.pipeline(seed=0).fit(X, y).predict(X)

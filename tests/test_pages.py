@@ -1,12 +1,14 @@
 import json
 
 import jupytext
+import pytest
 import run
 import tiny
 from bs4 import BeautifulSoup
 from pages import _css, glued
 
 
+@pytest.mark.slow
 def test_a_reader_runs_one_notebook_apart_from_the_book(project, capsys):
     before = (project / "book/chapters/tiny.ipynb").read_bytes()
     asked = ["--profile", "smoke", "tiny", "n_runs=7", "sizes=(1,)", "method=rus"]
@@ -40,6 +42,7 @@ def stands_alone(page):
         assert link["href"].startswith(("#", "https://", "data:")), link
 
 
+@pytest.mark.slow
 def test_a_page_with_mathematics_carries_mathjax(project):
     assert run.main(["--profile", "smoke", "tiny", "n_runs=2"], root=project) == 0
     assert run.main(["--profile", "smoke", "claims"], root=project) == 0
@@ -59,6 +62,7 @@ def test_styles_lose_what_they_would_load(tmp_path):
     assert "woff" not in css
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_every_combination_and_shows_them_on_one_page(project, capsys):
     asked = ["--profile", "smoke", "tiny", "n_runs=2", "n_runs=13", "rate=0.1", "rate=0.2"]
     assert run.main(asked, root=project) == 1

@@ -82,6 +82,7 @@ def test_the_manifest_tells_settings_machine_and_versions(store):
     assert manifest["versions"]["numpy"] == np.__version__
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernels are those of x86")
 def test_the_manifest_tells_the_kernels_that_were_asked_for():
     asked = os.environ | {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2"}

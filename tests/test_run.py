@@ -69,6 +69,7 @@ def test_a_profile_with_other_values_is_stale(project):
     assert stale(project, "paper") == {"tiny"}
 
 
+@pytest.mark.slow
 def test_a_stale_chapter_is_run_again_and_the_ledger_after_it(project):
     edit(project / "notebooks/tiny.md", "ANSWER +", "1000 * ANSWER +")
     assert run.run_stale("smoke", root=project, report=id) == ["tiny", "claims"]
@@ -89,6 +90,7 @@ def test_the_module_in_the_project_is_the_one_imported(project):
     assert printed(project / "book/chapters/tiny.ipynb").startswith("42 ")
 
 
+@pytest.mark.slow
 def test_a_failing_notebook_is_kept_apart(project):
     chapters = {path.name: path.read_bytes() for path in (project / "book/chapters").iterdir()}
     edit(project / "notebooks/tiny.md", "ANSWER +", "1 / 0 +")
@@ -103,12 +105,14 @@ def test_a_failing_notebook_is_kept_apart(project):
     assert [path.name for path in (project / "runs").iterdir()] == ["tiny-failed.ipynb"]
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_a_failure(project):
     edit(project / "notebooks/other.md", "print('other')", "import os; os._exit(1)")
     with pytest.raises(run.RunError, match="other: its kernel died"):
         run.run_stale("smoke", root=project, report=id)
 
 
+@pytest.mark.slow
 def test_looking_for_data_does_not_wait_for_torch():
     code = (
         "import plan, sys; print(len(plan.datasets().locate_dataset('abalone')));"
@@ -124,6 +128,7 @@ def test_looking_for_data_does_not_wait_for_torch():
     assert found == "1\nFalse\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_which_cell_a_notebook_is_at(project, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
