@@ -7,7 +7,7 @@ help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 book: .venv/installed  ## build the report into _build/html
-	@$(BIN)/jupyter-book build . -W --keep-going -n
+	@$(BIN)/python book/build.py
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
 pdf: book  ## print the report into _build/crcen-report.pdf; needs Chromium or Chrome

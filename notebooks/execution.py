@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import active_children, connection, get_context, parent_process
 from pathlib import Path
@@ -86,6 +88,21 @@ def set_environment(root: Path, scratch: Path, progress: Any) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))  # what was hashed is imported
     os.environ["CRCEN_DOWNLOAD"] = "0"  # what can be had has been fetched
     os.environ.pop("MPLBACKEND", None)
+    prepare_matplotlib(scratch)
+
+
+def prepare_matplotlib(scratch: Path) -> None:
+    """See that Matplotlib has a cache and its list of fonts, or a chapter would show its notice."""
+    try:
+        at_home = os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # nobody's home
+        at_home = False
+    if not at_home:
+        os.environ.setdefault("MPLCONFIGDIR", str(scratch / "matplotlib"))
+    import matplotlib
+
+    if not any(Path(matplotlib.get_cachedir()).glob("fontlist-*.json")):
+        import_module("matplotlib.font_manager")
 
 
 def _follow_parent() -> None:
@@ -104,6 +121,22 @@ def _end(pid: int) -> None:
         for process in sorted(family, key=lambda process: process.pid == os.getpid()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def started(run: Callable[[], Any], attempts: int = 5) -> Any:
+    """Run a notebook, again if its kernel did not start.
+
+    A kernel is told which ports to use a second before it uses them. Where many start, another may
+    have taken one meanwhile.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            return run()
+        except RuntimeError as error:
+            if "Kernel died before replying" not in str(error):
+                raise
+            if attempt == attempts:
+                raise RunError(f"its kernel does not start: {error}", status=1) from None
 
 
 def execute(job: Job, root: Path, scratch: Path) -> float:
@@ -125,22 +158,24 @@ def execute(job: Job, root: Path, scratch: Path) -> float:
 
     with module("mishaps").naming(scratch):
         written = scratch / job.target.name
+        run = partial(
+            papermill.execute_notebook,
+            notebook,
+            written,
+            job.given,
+            kernel_name="python3",
+            language="python",
+            cwd=job.source.parent,
+            progress_bar=False,
+            on_cell_start=tell,
+            # Seconds. A busy machine needs long, a clock may jump, and an output that is late by
+            # four would be left out in silence.
+            start_timeout=NO_LIMIT,
+            iopub_timeout=NO_LIMIT,
+            extra_arguments=["--log-level=40"],  # or a warning on TCP at every start
+        )
         try:
-            notebook = papermill.execute_notebook(
-                notebook,
-                written,
-                job.given,
-                kernel_name="python3",
-                language="python",
-                cwd=job.source.parent,
-                progress_bar=False,
-                on_cell_start=tell,
-                # Seconds. A busy machine needs long, a clock may jump, and an output that is late
-                # by four would be left out in silence.
-                start_timeout=NO_LIMIT,
-                iopub_timeout=NO_LIMIT,
-                extra_arguments=["--log-level=40"],  # or a warning on TCP at every start
-            )
+            notebook = started(run)
         except (papermill.PapermillExecutionError, DeadKernelError) as error:
             failed = root / f"runs/{job.target.stem}-failed.ipynb"
             shutil.move(written, failed)

@@ -112,6 +112,23 @@ def test_a_kernel_that_dies_is_a_failure(project):
         run.run_stale("smoke", root=project, report=id)
 
 
+def test_a_kernel_that_does_not_start_is_started_again():
+    failures = iter([RuntimeError("Kernel died before replying to kernel_info")] * 2)
+
+    def start():
+        for failure in failures:
+            raise failure
+        return "ran"
+
+    assert execution.started(start) == "ran"
+    failures = iter([RuntimeError("Kernel died before replying to kernel_info")] * 2)
+    with pytest.raises(run.RunError, match="does not start: Kernel died"):
+        execution.started(start, attempts=2)
+    failures = iter([RuntimeError("something else")])
+    with pytest.raises(RuntimeError, match="something else"):
+        execution.started(start)
+
+
 @pytest.mark.slow
 def test_looking_for_data_does_not_wait_for_torch():
     code = (
