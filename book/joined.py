@@ -187,6 +187,8 @@ def _css(text: str) -> str:
 
 def _cover(cff: dict[str, Any], built: Revision, foot: Tag) -> str:
     """Return the title page."""
+    for commit in foot.select("p > code"):
+        commit.string = built.commit_name  # of the whole report, not of the front page alone
     for details in foot.select("details"):
         details.name = "div"
     authors = ", ".join(author_name(author) for author in cff["authors"])

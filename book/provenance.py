@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import translate
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,13 @@ class Revision:
         When the commit was made. Not when the book was built, so that two builds are alike.
     commit : str
         Its SHA-1, or '' if the sources are not in git.
-    changed : bool
-        Whether files differ from the commit, or git does not know of them.
+    changes : tuple of str
+        The files that differ from the commit, or that git does not know of.
 
     Examples
     --------
-    >>> revision = Revision("0.1.0", datetime(2026, 11, 23, tzinfo=UTC), "3dbd6ce4" * 5, True)
+    >>> date, commit = datetime(2026, 11, 23, tzinfo=UTC), "3dbd6ce4" * 5
+    >>> revision = Revision("0.1.0", date, commit, ("book/index.md",))
     >>> revision.commit_name, revision.day
     ('3dbd6ce+changes', '23 November 2026')
     """
@@ -36,7 +40,25 @@ class Revision:
     version: str
     date: datetime
     commit: str = ""
-    changed: bool = False
+    changes: tuple[str, ...] = ()
+
+    def of(self, names: Iterable[str]) -> Revision:
+        """Return the state of some of the files: of those names, in which ``*`` is any text.
+
+        Examples
+        --------
+        >>> revision = Revision("0.1.0", datetime(2026, 11, 23), "3dbd6ce4" * 5, ("book/index.md",))
+        >>> revision.of(["book/*"]).commit_name, revision.of(["crcen/*.py"]).commit_name
+        ('3dbd6ce+changes', '3dbd6ce')
+        """
+        patterns = (translate(name.replace("**/", "")) for name in names)  # * matches / too
+        known = re.compile("|".join(patterns))
+        return replace(self, changes=tuple(filter(known.fullmatch, self.changes)))
+
+    @property
+    def changed(self) -> bool:
+        """Whether there are changes."""
+        return bool(self.changes)
 
     @property
     def commit_name(self) -> str:
@@ -79,8 +101,9 @@ def revision(root: Path) -> Revision:
         return Revision(str(cff["version"]), released)
     commit, seconds = found.split()
     date = datetime.fromtimestamp(int(seconds), UTC)
-    changed = bool(_git(root, "status", "--porcelain"))
-    return Revision(str(cff["version"]), date, commit, changed)
+    status = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    changes = tuple(line[3:] for line in _git(root, *status).split("\0") if line)
+    return Revision(str(cff["version"]), date, commit, changes)
 
 
 def kept_files(root: Path) -> list[str]:
@@ -115,4 +138,4 @@ def _git(root: Path, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
     except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return done.stdout.rstrip() if done.returncode == 0 else ""

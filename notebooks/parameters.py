@@ -17,6 +17,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,12 @@ def unknown(what: str, name: str, names: Iterable[str]) -> RunError:
 
 def declared(source: Path) -> dict[str, Parameter]:
     """Return the parameters that a notebook declares."""
-    cells = jupytext.read(source).cells
+    return _declared(source.read_text("utf8"), source.suffix)
+
+
+@cache  # each build asks for them several times, and to parse a notebook takes a while
+def _declared(text: str, suffix: str) -> dict[str, Parameter]:
+    cells = jupytext.reads(text, suffix).cells
     code = "\n".join(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
     lines = code.splitlines()
     parameters = {}

@@ -77,19 +77,15 @@ def datasets() -> ModuleType:
     return module("datasets")
 
 
-def inputs(root: Path) -> dict[str, Any]:
-    """Return what all notebooks rest on, each file by its name and checksum."""
+def inputs(root: Path) -> str:
+    """Return one checksum of the files that all notebooks rest on, by their names and contents."""
     files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
     files = {path for path in files if path.name[0] != "."}  # a run's scratch file, or a system's
     files.discard(root / "notebooks/parameters.yml")  # counts by the values of each notebook
-    return {
-        "python": platform.python_version(),
-        "files": {path.relative_to(root).as_posix(): digest(path) for path in files},
-        "data": {
-            name: {path.name: digest(path) for path in datasets().locate_dataset(name)}
-            for name in datasets().DATASETS
-        },
-    }
+    whole = hashlib.sha256()
+    for path in sorted(files):
+        whole.update(f"{digest(path)}  {path.relative_to(root).as_posix()}\n".encode())
+    return whole.hexdigest()
 
 
 def named_files(
@@ -114,9 +110,25 @@ def stored_key(chapter: Path) -> str | None:
         return None
 
 
-def plan(root: Path, profile: str, mine: tuple[str, Iterable[str]] | None = None) -> list[Job]:
-    """Return one job a chapter; or, of a reader's notebook and assignments, one a combination."""
-    profiled, common = read_profile(root, profile), inputs(root)
+def plan(
+    root: Path,
+    profile: str,
+    mine: tuple[str, Iterable[str]] | None = None,
+    files: str | None = None,
+) -> list[Job]:
+    """Return one job a chapter; or, of a reader's notebook and assignments, one a combination.
+
+    The inputs are ten thousand files. Who plans more than once passes what `inputs` has returned.
+    """
+    profiled = read_profile(root, profile)
+    common = {
+        "python": platform.python_version(),
+        "files": files or inputs(root),
+        "data": {
+            name: {path.name: digest(path) for path in datasets().locate_dataset(name)}
+            for name in datasets().DATASETS
+        },
+    }
     if mine and mine[0] not in profiled:
         raise unknown("notebook", mine[0], profiled)
     jobs: dict[str, Job] = {}

@@ -21,7 +21,7 @@ from pathlib import Path
 import jupytext
 from execution import execute_all, fetch_data
 from parameters import RunError, declared
-from plan import LAST, ROOT, Job, module, plan
+from plan import LAST, ROOT, Job, inputs, module, plan
 
 
 def default_profile() -> str:
@@ -71,10 +71,13 @@ def run_stale(
     RunError
         If a name or a value in ``parameters.yml`` is wrong, or a notebook fails.
     """
-    fetch_data([job for job in plan(root, profile) if force or not job.fresh], report)
+    files = inputs(root)  # once: what changes while notebooks run makes them stale again
+    jobs = plan(root, profile, files=files)
+    fetch_data([job for job in jobs if force or not job.fresh], report)
     ran: list[str] = []
     for last in (False, True):
-        jobs = [job for job in plan(root, profile) if (job.source.stem == LAST) is last]
+        jobs = plan(root, profile, files=files)  # anew: they rest on the data, the last on all
+        jobs = [job for job in jobs if (job.source.stem == LAST) is last]
         due = stale(jobs, force, report)
         failures = execute_all(due, root, workers or os.cpu_count() or 1, report)
         if failures:
@@ -125,8 +128,9 @@ def run_mine(
         If a name or a value is wrong, or the notebook fails. The page of a sweep is written all the
         same, and shows which runs failed and why.
     """
-    fetch_data(plan(root, profile, (name, assignments)), report)
-    jobs = plan(root, profile, (name, assignments))  # anew, as jobs rest on the data
+    files = inputs(root)
+    fetch_data(plan(root, profile, (name, assignments), files), report)
+    jobs = plan(root, profile, (name, assignments), files)  # anew, as jobs rest on the data
     due = stale(jobs, force, report)
     failures = execute_all(due, root, workers or os.cpu_count() or 1, report)
     page = jobs[0].page

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))  # where run.py is
 sys.path.append(str(ROOT / "benchmarks"))
 sys.path.append(str(ROOT / "book"))
+SMOKE = os.environ | {"CRCEN_PROFILE": "smoke", "CRCEN_DOWNLOAD": "0"}  # the smallest settings
 
 # What random numbers are drawn from: a number, or "any" for another one in each run. Processes
 # that a test starts read it here too.
@@ -60,7 +61,7 @@ def build(root, *options):
     return subprocess.run(
         [Path(sys.executable).with_name("jupyter-book"), "build", ".", *options],
         cwd=root,
-        env=os.environ | {"CRCEN_PROFILE": "smoke", "CRCEN_DOWNLOAD": "0"},
+        env=SMOKE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -29,7 +29,7 @@ def copy_mathjax(app: Sphinx) -> None:
     package = Path(import_module("sphinx-mathjax-offline").__path__[0], "static/mathjax")
     for source in (path for pattern in NEEDED for path in package.glob(pattern)):
         target = Path(app.outdir, "_static/mathjax", source.relative_to(package))
-        if not target.exists():
+        if not target.exists() or target.stat().st_size != source.stat().st_size:
             target.parent.mkdir(parents=True, exist_ok=True)
             copyfile(source, target)
 

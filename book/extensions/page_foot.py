@@ -1,13 +1,36 @@
-"""Sphinx extension: state at the foot of each page what the book was built from."""
+"""Sphinx extension: state at the foot of each page what the book was built from.
 
+``+changes`` after the commit says that a file on which this page rests differs from it. A page
+rests on its own source, on the files that it includes, on what the book is made with, and on the
+sources of the pages whose numbers and figures it shows. A chapter rests on all that chapters are
+run with, too, and the ledger on all chapters. The names and numbers by which a page refers to
+another, in its menu and in its text, do not count, so that a change does not mark the whole book.
+"""
+
+import os
 import sys
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from chapter_figure import Wanted
+from docutils import nodes
+from myst_nb.ext.glue.utils import PendingGlueReference
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 DATA_PAGE = "book/chapters/datasets"
+MADE_WITH = (
+    "_config.yml",
+    "_toc.yml",
+    "CITATION.cff",
+    "book/extensions/*",
+    "book/provenance.py",
+    "book/references.bib",
+    "book/static/*",
+    "requirements.txt",
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from provenance import Revision, data_digests, revision  # noqa: E402
@@ -38,28 +61,61 @@ def foot(built: Revision, digests: dict[str, str], data_link: str) -> str:
     )
 
 
+def note_quotes(app: Sphinx, document: nodes.document) -> None:
+    """Keep of which pages a page shows numbers, and which figures."""
+    quotes = app.env.metadata[app.env.docname]
+    quotes["glued from"] = [node.refdoc for node in document.findall(PendingGlueReference)]
+    quotes["figures"] = [node["name"] for node in document.findall(Wanted)]
+
+
+def rests_on(env: BuildEnvironment, page: str) -> Iterator[str]:
+    """Yield the files on which a page rests, as patterns relative to the project's folder."""
+    from plan import INPUTS, LAST  # in notebooks, which papermill_chapters has put on the path
+
+    labels = env.get_domain("std").data["labels"]
+    quotes = env.metadata.get(page, {})
+    figures = [labels[name][0] for name in quotes.get("figures", ()) if name in labels]
+    yield from MADE_WITH
+    for source in {page, *quotes.get("glued from", ()), *figures} & env.found_docs:
+        folder, name = os.path.split(source)
+        if folder == "book/chapters":
+            yield from (f"notebooks/{'*' if name == LAST else name}.md", *INPUTS)
+        for file in (env.doc2path(source), *env.dependencies.get(source, ())):
+            yield os.path.relpath(Path(env.srcdir, file), env.srcdir)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     state: dict[str, Any] = {}
 
     def look(app: Sphinx) -> None:
         """Look once a build, after the notebooks have run."""
-        from plan import datasets  # in notebooks, which papermill_chapters has put on the path
+        from plan import datasets
 
         state.update(built=revision(Path(app.srcdir)), digests=data_digests(datasets()))
+
+    def text(app: Sphinx, page: str) -> str:
+        """Return the foot of a page; one without a source, as the search, rests on all others."""
+        env, pages = app.env, {page} & app.env.found_docs or app.env.found_docs
+        built = state["built"].of({name for source in pages for name in rests_on(env, source)})
+        known = DATA_PAGE in env.found_docs
+        link = known and (app.builder.get_relative_uri(page, DATA_PAGE) or "#")
+        return foot(built, state["digests"], link or "")
+
+    def renewed(app: Sphinx, env: Any) -> list[str]:
+        """Return the pages whose foot is not that of the last build."""
+        before = getattr(env, "feet", {})
+        env.feet = {page: text(app, page) for page in env.found_docs}
+        return [page for page, foot in env.feet.items() if foot != before.get(page)]
 
     def add(
         app: Sphinx, page: str, template: str, context: dict[str, Any], document: object
     ) -> None:
-        """Hand the foot to the theme.
-
-        Every build writes every page (papermill_chapters reads them all anew), so that no page
-        keeps the foot of an earlier commit.
-        """
-        known = app.env is not None and DATA_PAGE in app.env.found_docs
-        link = context["pathto"](DATA_PAGE) if known else ""
-        context["theme_extra_footer"] = foot(data_link=link, **state)
+        """Hand the foot to the theme."""
+        context["theme_extra_footer"] = text(app, page)
 
     app.connect("builder-inited", look, priority=900)
+    app.connect("doctree-read", note_quotes)
+    app.connect("env-get-updated", renewed)
     app.connect("html-page-context", add)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

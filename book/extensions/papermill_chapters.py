@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
@@ -27,13 +26,7 @@ def run_notebooks(app: Sphinx) -> None:
         raise ExtensionError(f"notebooks/run.py: {error}") from None
 
 
-def read_all(app: Sphinx, env: BuildEnvironment, *documents: set[str]) -> list[str]:
-    """Read every page again: a page shows numbers of other pages, and warns in every build."""
-    return sorted(env.found_docs)
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.connect("builder-inited", run_notebooks, priority=100)  # before anything is written
-    app.connect("env-get-outdated", read_all)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
