@@ -205,15 +205,6 @@ def test_a_failing_notebook_fails_the_build(small_book):
     assert not list((small_book / "_build/html").rglob("one.html"))
 
 
-def test_a_warning_is_given_in_every_build(small_book):
-    with (small_book / "book/index.md").open("a") as file:
-        file.write("\nSee [](no-such-page.md).\n")
-    for _ in range(2):
-        built = build(small_book, "-W", "--keep-going")
-        assert built.returncode != 0
-        assert "no-such-page" in built.stdout
-
-
 def test_a_figure_that_no_chapter_has_fails_the_build_by_its_name(small_book):
     with (small_book / "book/index.md").open("a") as file:
         file.write("\n```{chapter-figure} fig-bounds\n```\n")

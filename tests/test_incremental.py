@@ -1,24 +1,33 @@
 """A build after a change: it reads and writes what has changed, and ends as a clean one would."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMOKE, git
+from filelock import FileLock
 
 pytestmark = pytest.mark.slow
 
-# Start what is slow to import once; each line that comes in builds the book in a child.
+# Imports once what takes long; then each folder that comes in is built in a child.
 SERVER = """
 import os, sys
-import jupyter_book.sphinx, myst_nb.sphinx_, sphinx_book_theme, sphinxcontrib.bibtex, sphinx.search
+import jupyter_book.sphinx, myst_nb.sphinx_, sklearn.utils, sphinx_book_theme, sphinx.search
+import jupytext, sphinxcontrib.bibtex
 from jupyter_book.cli.main import main
-for _ in sys.stdin:
-    if not os.fork():
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
         os.dup2(1, 2)
+        os.chdir(line.strip())
+        sys.path.insert(0, line.strip())
         main(["build", ".", "-W", "--keep-going", "-n"])
+    print("child", child, flush=True)
     print("", f"status {os.waitstatus_to_exitcode(os.wait()[1])}", sep="\\n", flush=True)
 """
 PAGES = {
@@ -62,48 +71,66 @@ class Book:
     def __init__(self, root, server):
         self.root, self.server = root, server
 
-    def build(self):
-        self.server.stdin.write("\n")
+    def build(self, at="", then=None):
+        """Build, with something to do when the output comes to a place; return the status."""
+        self.server.stdin.write(f"{self.root}\n")
         self.server.stdin.flush()
-        lines = []
-        while not (lines and lines[-1].startswith("status ")):
-            lines.append(re.sub(r"\x1b\[[0-9;]*m", "", self.server.stdout.readline()).rstrip())
-        self.output = "\n".join(lines)
+        self.output, line, child = "", "", 0
+        while not line.startswith("status "):
+            line = re.sub(r"\x1b\[[0-9;]*m", "", self.server.stdout.readline())
+            self.output += line
+            if line.startswith("child "):
+                child = int(line.split()[1])
+            if at and at in line:
+                then(child)
+                at = ""
         self.read = set(re.findall(r"reading sources\.\.\. \[.*?\] book/(\S+)", self.output))
         self.written = set(re.findall(r"writing output\.\.\. \[.*?\] book/(\S+)", self.output))
-        return int(lines[-1].split()[1])
+        return int(line.split()[1])
 
-    def edit(self, name, old, new):
-        path = self.root / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
+    def after(self, *edits):
+        """Build after edits, and return which pages were read, and which written."""
+        for name, old, new in edits:
+            path = self.root / name
+            text = path.read_text()
+            assert old in text
+            path.write_text(text.replace(old, new, 1))
+            if path.parent.name == "book":
+                os.utime(path, (0, 0))  # as if the clock was wrong
+        assert self.build() == 0, self.output
+        return self.read, self.written - {"index"}  # Sphinx writes the front page with any other
+
+    def marked(self):
+        """The pages that name changes at their foot."""
+        pages = (self.root / "_build/html/book").rglob("*.html")
+        return {page.stem for page in pages if "+changes" in page.read_text()}
 
     def tree(self):
         html = self.root / "_build/html"
-        return {
-            path.relative_to(html).as_posix(): path.read_bytes()
-            for path in html.rglob("*")
-            if path.is_file()
-        }
+        files = (path for path in html.rglob("*") if path.is_file())
+        return {path.relative_to(html).as_posix(): path.read_bytes() for path in files}
 
-    def check(self):
-        """Build, and compare with a clean build in the same place."""
-        assert self.build() == 0, self.output
-        read, written, built, kept = self.read, self.written, self.tree(), self.root / "kept"
+    def differs(self):
+        """The files that a clean build in the same place writes otherwise."""
+        built, kept = self.tree(), self.root / "kept"
         (self.root / "_build").rename(kept)
         assert self.build() == 0, self.output
         clean = self.tree()
         shutil.rmtree(self.root / "_build")
         kept.rename(self.root / "_build")
-        differ = {name for name in built | clean if built.get(name) != clean.get(name)}
-        if differ: import sys; sys.path.insert(0,"/tmp"); import h3diff; h3diff.show(built, clean)
-        assert differ == set()
-        return read, written
+        return {name for name in built | clean if built.get(name) != clean.get(name)}
+
+
+@pytest.fixture(scope="module")
+def server():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", SERVER], env=SMOKE, **pipes) as process:
+        yield process
 
 
 @pytest.fixture
-def wide_book(small_book):
+def wide_book(small_book, server):
+    """A book in git, of a chapter and of pages that quote it in one way each."""
     root = small_book
     (root / "notebooks/one.md").write_text(CHAPTER)
     (root / "crcen/answer.py").write_text('"""A module."""\n\nANSWER = 41  #: It is the answer.\n')
@@ -119,75 +146,77 @@ def wide_book(small_book):
     git(root, "init", "--quiet")
     git(root, "add", ".")
     git(root, "commit", "--quiet", "--message", "A small book")
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER],
-        cwd=root,
-        env=SMOKE | {"PYTHONPATH": str(root)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield Book(root, server)
-    server.stdin.close()
-    server.stdout.close()
-    server.wait()
+    return Book(root, server)
 
 
 def test_a_build_reads_and_writes_what_has_changed_and_ends_as_a_clean_one(wide_book):
+    chapter, everything = "notebooks/one.md", set(PAGES)
+    quoting = {"chapters/one", "numbers", "figures"}
+    after = wide_book.after
+    assert after() == (everything | {"index"}, everything)
+    assert after() == (set(), set())
+    # With the first change the mark "+changes" comes to what rests on the chapter.
+    assert after((chapter, '"41"', '"42"')) == ({"chapters/one"}, quoting)
+    assert wide_book.marked() == {"one", "numbers", "figures"}
+    changed = [
+        (chapter, '"42"', '"43"'),
+        (chapter, "x = 1\n$$", "y = 2\n$$ (eq-two)\n\n$$\nx = 1\n$$"),
+    ]
+    assert after(*changed) == ({"chapters/one"}, {"chapters/one", "numbers", "refers"})
+    assert after((chapter, "red", "green")) == ({"chapters/one"}, {"chapters/one", "figures"})
+    assert wide_book.differs() == set()
+
+    git(wide_book.root, "commit", "--quiet", "--all", "--message", "Two")
+    assert after() == (set(), everything)
+    assert wide_book.marked() == set()
+    assert after(("book/dot.svg", "blue", "black")) == ({"alone"}, {"alone"})
+    module = ("crcen/answer.py", "It is", "This is")
+    assert after(module) == ({"chapters/one", "api"}, {"api", *quoting})
+    cited = [
+        ("book/alone.md", "itself.", "itself {cite}`a`."),
+        ("CITATION.cff", "CRCEN", "On CRCEN"),
+    ]
+    cited.append(("book/references.bib", "@", BOOK.format("a", "Able") + "@"))
+    assert after(*cited) == (
+        {"alone", "cite", "bibliography"},
+        {"alone", "cite", "bibliography", "refers"},
+    )
+    assert wide_book.marked() == {Path(page).stem for page in everything | {"index"}}
+    assert wide_book.differs() == set()
+
+    assert after((chapter, "# One", "# The first")) == ({"chapters/one"}, everything)
+    assert after(("book/static/custom.css", ":", " :")) == (set(), everything)
+    assert wide_book.differs() == set()
+    renamed = everything - {"alone"} | {"last"}
+    (wide_book.root / "book/alone.md").rename(wide_book.root / "book/last.md")
+    assert after(("_toc.yml", "book/alone", "book/last")) == (renamed | {"index"}, renamed)
+    assert wide_book.differs() == set()
+
+
+def test_after_a_warning_or_a_stop_a_build_begins_anew(wide_book):
+    page = wide_book.root / "book/alone.md"
+    sound = page.read_text()
+    assert wide_book.build() == 0, wide_book.output
+    page.write_text(f"{sound}\nSee [](no-such-page.md).\n")
+    for _ in range(2):
+        assert wide_book.build() == 1
+        assert (
+            "WARNING: 'myst' cross-reference target not found: 'no-such-page.md'"
+            in wide_book.output
+        )
+    page.write_text(sound)
+    assert (
+        wide_book.build("book/cite", lambda child: os.kill(child, signal.SIGKILL))
+        == -signal.SIGKILL
+    )
     everything = {"index", *PAGES}
-    chapter = "notebooks/one.md"
-
-    def after(*changes):
-        for change in changes:
-            wide_book.edit(*change)
-        read, written = wide_book.check()
-        return read, written - {"index"}  # Sphinx writes the front page with every other
-
     assert wide_book.build() == 0, wide_book.output
     assert (wide_book.read, wide_book.written) == (everything, everything)
-    assert after() == (set(), set())
-    # The mark "+changes" comes to the pages that show numbers or figures of the chapter.
-    quoting = {"chapters/one", "numbers", "figures"}
-    assert after((chapter, '"41"', '"42"')) == ({"chapters/one"}, quoting)
-    assert after((chapter, '"42"', '"43"')) == ({"chapters/one"}, {"chapters/one", "numbers"})
-    assert after((chapter, "red", "green")) == ({"chapters/one"}, {"chapters/one", "figures"})
-    order = "$$\ny = 2\n$$ (eq-two)\n\n$$\nx = 1\n$$"
-    refers = {"chapters/one", "refers"}
-    assert after((chapter, "$$\nx = 1\n$$", order)) == ({"chapters/one"}, refers)
-    git(wide_book.root, "commit", "--quiet", "--all", "--message", "Two")
-    everywhere = everything - {"index"}
-    assert after() == (set(), everywhere)
-    assert after(("book/dot.svg", "blue", "black")) == ({"alone"}, {"alone"})
-    assert after(("crcen/answer.py", "It is", "This is")) == (
-        {"chapters/one", "api"},
-        {"api", *quoting},
-    )
-    assert after((chapter, "# One", "# The first")) == ({"chapters/one"}, everywhere)
-    bib = "book/references.bib"
-    before = BOOK.format("a", "Able")
-    assert after((bib, "@book{b", f"{before}@book{{b")) == (
-        {"cite", "bibliography"},
-        {"cite", "bibliography", "refers"},
-    )
-    assert after(("book/alone.md", "itself.", "itself {cite}`a`.")) == (
-        {"alone"},
-        {"alone", "refers", "bibliography"},
-    )
-    assert after(("CITATION.cff", "title: ", "title: On ")) == ({"cite"}, {"cite"})
-    assert after(("book/static/custom.css", ":", " :")) == (set(), everywhere)
-    assert after(("_toc.yml", "{file: book/alone}, ", "")) == (
-        everything - {"alone"},
-        everywhere - {"alone"},
-    )
+    assert wide_book.build() == 0
+    assert (wide_book.read, wide_book.written) == (set(), set())
 
 
-def test_a_warning_is_given_until_it_is_mended(wide_book):
-    page = wide_book.root / "book/alone.md"
-    assert wide_book.build() == 0
-    before = page.read_text()
-    page.write_text(before + "\nSee [](no-such-page.md).\n")
-    for _ in range(2):
-        assert wide_book.build() != 0
-        assert "no-such-page" in wide_book.output
-    page.write_text(before)
-    assert wide_book.build() == 0
+def test_a_second_build_waits_for_the_first(wide_book):
+    with FileLock(wide_book.root / "_build/lock") as lock:
+        assert wide_book.build("waiting", lambda child: lock.release()) == 0
+        assert "another build holds" in wide_book.output
