@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from conftest import ROOT
 
 QUIET = ["--log-level=40"]  # or the kernel warns of TCP at its start
+PATIENT = 3600  # seconds for that start, of which a busy machine may need more than the usual 60
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def test_the_downloaded_notebook_runs_in_jupyter(downloaded):
         notebook,
         resources={"metadata": {"path": str(downloaded.parent)}},
         extra_arguments=QUIET,
+        startup_timeout=PATIENT,
     )
     client.execute()
     after = [cell.get("outputs") for cell in notebook.cells]
@@ -42,7 +44,7 @@ def test_the_downloaded_notebook_runs_in_jupyter(downloaded):
 def test_the_downloaded_notebook_takes_parameters_from_papermill(downloaded):
     command = [Path(sys.executable).with_name("papermill"), "-y", "names: [us_crime]"]
     ran = subprocess.run(
-        [*command, downloaded.name, "-", "--no-progress-bar"],
+        [*command, downloaded.name, "-", "--no-progress-bar", f"--start-timeout={PATIENT}"],
         cwd=downloaded.parent,
         env=os.environ | {"PYTHONPATH": str(downloaded.parents[1])},
         capture_output=True,
@@ -58,7 +60,10 @@ def test_the_downloaded_notebook_takes_parameters_from_papermill(downloaded):
 def test_elsewhere_its_first_failure_names_what_is_missing(downloaded, tmp_path):
     notebook = nbformat.read(downloaded, as_version=4)
     client = nbclient.NotebookClient(
-        notebook, resources={"metadata": {"path": str(tmp_path)}}, extra_arguments=QUIET
+        notebook,
+        resources={"metadata": {"path": str(tmp_path)}},
+        extra_arguments=QUIET,
+        startup_timeout=PATIENT,
     )
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="No module named 'report'"):
         client.execute()
