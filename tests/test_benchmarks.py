@@ -9,6 +9,7 @@ import pandas as pd
 import parts
 import pytest
 import torch
+from conftest import SEED
 from contenders import OURS, REFERENCE, judge
 from measure import fresh
 from sklearn.exceptions import ConvergenceWarning
@@ -37,13 +38,13 @@ def objective(layers, rows):
 @pytest.mark.parametrize(
     ("solver", "options"),
     [
-        ("lbfgs", {"max_iter": 20}),
+        ("lbfgs", {"max_iter": 5}),
         # A rate of almost nothing: the loss of the epoch is then that of one parameter vector.
         ("adam", {"max_iter": 1, "learning_rate_init": 1e-14}),
     ],
 )
 def test_scikit_learn_minimises_the_objective_of_the_judge(rows, solver, options):
-    clf = contenders.scikit(solver, 400, HIDDEN, L2, seed=1, **options)
+    clf = contenders.scikit(solver, 400, HIDDEN, L2, seed=SEED, **options)
     with pytest.warns(ConvergenceWarning):
         clf.fit(*rows)
     layers = zip(clf.coefs_, clf.intercepts_, strict=True)
@@ -51,7 +52,7 @@ def test_scikit_learn_minimises_the_objective_of_the_judge(rows, solver, options
 
 
 def test_ours_minimises_the_objective_of_the_judge(rows):
-    clf = CRCENClassifier(HIDDEN, lam=0.5, l2=L2, max_iter=5, random_state=1)
+    clf = CRCENClassifier(HIDDEN, lam=0.5, l2=L2, max_iter=5, random_state=SEED)
     with pytest.warns(ConvergenceWarning):
         clf.fit(*rows)
     judged = judge(list(zip(clf.coefs_, clf.intercepts_, strict=True)), 0, L2, *rows)
@@ -62,7 +63,7 @@ def test_ours_minimises_the_objective_of_the_judge(rows):
 
 def test_the_torch_loop_minimises_the_objective_of_the_judge(rows):
     X, y = (torch.tensor(a, dtype=torch.float32) for a in rows)
-    module = contenders.network(2, HIDDEN, seed=1)
+    module = contenders.network(2, HIDDEN, seed=SEED)
     loss = binary_cross_entropy_with_logits(module(X), y) + contenders.penalty(module, L2)
     layers = contenders.module_layers(module)
     assert objective(layers, rows) == pytest.approx(loss.item(), rel=1e-6)
@@ -71,7 +72,7 @@ def test_the_torch_loop_minimises_the_objective_of_the_judge(rows):
 def test_skorch_minimises_the_objective_of_the_judge(rows):
     pytest.importorskip("skorch")
     X, y = (torch.tensor(a, dtype=torch.float32) for a in rows)
-    module = contenders.network(2, HIDDEN, seed=1)
+    module = contenders.network(2, HIDDEN, seed=SEED)
     net = contenders.skorch_net(module, L2, epochs=1).initialize()
     loss = net.get_loss(net.infer(X), y, training=True).item()
     assert objective(contenders.module_layers(net.module_), rows) == pytest.approx(loss, rel=1e-6)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import SEED
 from hypothesis import given
 from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
@@ -60,17 +61,17 @@ def overlapping(seed):
 
 @pytest.mark.parametrize(("score", "choice"), [("f1", CAUTIOUS), ("gmean", EAGER)])
 def test_one_search_serves_both_scores(score, choice):
-    assert best(tune(rule(), X, Y, seed=0), score) == choice
+    assert best(tune(rule(), X, Y, seed=SEED), score) == choice
 
 
 def test_of_equal_points_the_first_is_chosen():
-    assert best(tune(rule([2, 1, 2]), X, Y, seed=0), "gmean") == EAGER
+    assert best(tune(rule([2, 1, 2]), X, Y, seed=SEED), "gmean") == EAGER
     same = Method("Rule", lambda seed: Rule(), {"classifier__column": [-1, 2]})  # one column, twice
-    assert best(tune(same, X, Y, seed=0), "f1") == {"classifier__column": -1}
+    assert best(tune(same, X, Y, seed=SEED), "f1") == {"classifier__column": -1}
 
 
 def test_a_fold_is_scored_on_its_validation_rows():
-    fold = fold_scores(rule(), X, Y, np.arange(5, 195), np.r_[:5, 195:200], seed=0)
+    fold = fold_scores(rule(), X, Y, np.arange(5, 195), np.r_[:5, 195:200], seed=SEED)
     assert fold["f1"].tolist() == [1, 1]  # the five are hits of both rules, the other five of none
     assert fold["converged"].isna().all()
 
@@ -106,7 +107,7 @@ fitted = pytest.mark.parametrize(  # the ensemble of ensembles takes seconds
 @fitted
 def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping, seed):
     data, y = overlapping
-    train, test = next(splits(y, 1, seed=0))
+    train, test = next(splits(y, 1, seed=SEED))
     params = {"classifier__l2": 1e-2} if METHODS[name].grid else {}
     found = evaluate(METHODS[name], data, y, train, test, params, seed=seed)
     model = METHODS[name].pipeline(seed).set_params(**params).fit(data[train], y[train])
@@ -117,7 +118,7 @@ def test_a_fit_predicts_what_the_pipeline_predicts(name, overlapping, seed):
 @fitted
 def test_the_key_equation_holds_on_the_rows_that_the_network_saw(name, overlapping, seed):
     data, y = overlapping
-    train, test = next(splits(y, 1, seed=0))
+    train, test = next(splits(y, 1, seed=SEED))
     found = evaluate(METHODS[name], data, y, train, test, {}, seed=seed)
     if name in ("MLP", "CRCEN", "ADASYN", "SMOTE"):
         assert abs(found["residual"]) < 5e-3

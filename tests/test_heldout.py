@@ -42,23 +42,24 @@ def stores(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def split():
     data = load("one")
-    return data.data, data.target, *next(splits(data.target, 1, seed=0))
+    return data.data, data.target, *next(splits(data.target, 1, seed=SEED))
 
 
 @pytest.fixture(scope="module")
 def measured(split):
-    return measure(*split, dict.fromkeys(heldout.NETWORKS, PARAMS), seed=0)
+    return measure(*split, dict.fromkeys(heldout.NETWORKS, PARAMS), seed=SEED)
 
 
 @pytest.mark.slow
 def test_a_held_out_logit_comes_from_a_network_that_has_not_seen_the_row(split, measured):
     X, y, train, _ = split
     train = np.concatenate([train[y[train] == k] for k in (1, 0)])
-    folds = StratifiedKFold(4, shuffle=True, random_state=0).split(X[train], y[train])
+    folds = StratifiedKFold(4, shuffle=True, random_state=SEED).split(X[train], y[train])
     o = values(measured["held_out"])
     assert measured["rows"]["train"] == [45, 135]
     for seen, held_out in folds:
-        model = METHODS["MLP"].pipeline(0).set_params(**PARAMS).fit(X[train][seen], y[train][seen])
+        rows = train[seen]
+        model = METHODS["MLP"].pipeline(SEED).set_params(**PARAMS).fit(X[rows], y[rows])
         again = model.decision_function(X[train][held_out])
         assert o[held_out] == pytest.approx(again, abs=6e-4)  # thousandths are recorded
 
@@ -67,9 +68,9 @@ def test_a_held_out_logit_comes_from_a_network_that_has_not_seen_the_row(split, 
 def test_a_threshold_is_the_one_that_scikit_learn_finds_for_the_network_itself(split, measured):
     X, y, train, _ = split
     train = np.concatenate([train[y[train] == k] for k in (1, 0)])
-    folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    folds = StratifiedKFold(4, shuffle=True, random_state=SEED)
     for score, scorer in THRESHOLDS.items():
-        model = METHODS["MLP"].pipeline(0).set_params(**PARAMS)
+        model = METHODS["MLP"].pipeline(SEED).set_params(**PARAMS)
         tuned = TunedThresholdClassifierCV(model, scoring=scorer, cv=folds).fit(X[train], y[train])
         assert measured["thresholds"][PLAIN][score] == pytest.approx(tuned.best_threshold_)
 
@@ -79,7 +80,7 @@ def test_the_networks_are_those_of_their_method_scored_on_the_test_rows(split, m
     X, y, train, test = split
     test = np.concatenate([test[y[test] == k] for k in (1, 0)])
     for network, method in heldout.NETWORKS.items():
-        model = METHODS[method].pipeline(0).set_params(**PARAMS).fit(X[train], y[train])
+        model = METHODS[method].pipeline(SEED).set_params(**PARAMS).fit(X[train], y[train])
         o = values(measured["test"][network])
         assert roc_auc_score(y[test], o) == pytest.approx(
             roc_auc_score(y[test], model.decision_function(X[test])), abs=0.01
@@ -90,7 +91,7 @@ def test_the_networks_are_those_of_their_method_scored_on_the_test_rows(split, m
 @pytest.mark.slow
 def test_the_naive_weight_is_chosen_on_rows_that_the_network_has_seen(split, measured):
     X, y, train, _ = split
-    model = METHODS["MLP"].pipeline(0).set_params(**PARAMS).fit(X[train], y[train])
+    model = METHODS["MLP"].pipeline(SEED).set_params(**PARAMS).fit(X[train], y[train])
     for wish in measured["wishes"]:
         asked = {wish["wish"]: wish["value"]}
         naive = choose_lam(model.decision_function(X[train]), y[train], **asked)
@@ -100,7 +101,7 @@ def test_the_naive_weight_is_chosen_on_rows_that_the_network_has_seen(split, mea
 
 def test_the_search_scores_a_weighted_network_with_its_weight_taken_out(split):
     X, y, train, test = split
-    model = METHODS["CRCEN"].pipeline(0).set_params(**PARAMS).fit(X[train], y[train])
+    model = METHODS["CRCEN"].pipeline(SEED).set_params(**PARAMS).fit(X[train], y[train])
     o = model.decision_function(X[test]) - np.log(3)  # IR of these rows
     assert log_likelihood(model, X[test], y[test]) == pytest.approx(-log_loss(y[test], expit(o)))
 
