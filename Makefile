@@ -40,6 +40,9 @@ speed: .venv/installed  ## measure how fast training is, beside other libraries:
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py
 
+verify: .venv/installed  ## recompute a sample of what is recorded: ten minutes
+	@$(BIN)/python notebooks/verify.py
+
 clean:  ## remove the built book; .venv and your own runs stay
 	rm -rf _build book/chapters
 
@@ -52,4 +55,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book pdf bundle venv test style fuzz benchmark speed clean
+.PHONY: help book pdf bundle venv test style fuzz benchmark speed verify clean

@@ -30,6 +30,9 @@ INPUTS = (
     "benchmarks/results/*",
     "requirements.txt",
 )
+# No input of all: the first counts by the values of each notebook, the second by its name in the
+# one that shows it, and no notebook imports the third.
+APART = ("notebooks/parameters.yml", "notebooks/elsewhere.yml", "notebooks/verify.py")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def inputs(root: Path) -> str:
     """Return one checksum of the files that all notebooks rest on, by their names and contents."""
     files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
     files = {path for path in files if path.name[0] != "."}  # a run's scratch file, or a system's
-    files.discard(root / "notebooks/parameters.yml")  # counts by the values of each notebook
+    files -= {root / name for name in APART}
     whole = hashlib.sha256()
     for path in sorted(files):
         whole.update(f"{digest(path)}  {path.relative_to(root).as_posix()}\n".encode())

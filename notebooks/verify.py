@@ -1,0 +1,551 @@
+"""Recompute what is recorded, in as many minutes as you give, and say what comes out the same.
+
+Cells of the store ``results/`` are drawn at random and fitted again; then chapters, executed apart
+from the book, whose numbers and verdicts are compared with those in ``recorded.json``. What differs
+is computed again with the kernels of other processors: only if that moves it, too, does it "differ
+because of the processor". The last lines can be pasted into ``elsewhere.yml``.
+
+    python notebooks/verify.py                ten minutes, another sample each time
+    python notebooks/verify.py --seed 7       the sample of seed 7
+    python notebooks/verify.py --record       write recorded.json, from the book as it is built
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import re
+import secrets
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import nbformat
+import yaml
+from execution import execute_all, fetch_data, scratch_folder
+from joblib import parallel_config
+from pages import glued
+from parameters import RunError
+from plan import LAST, ROOT, Job, datasets, digest, module, plan
+from threadpoolctl import threadpool_limits
+
+from crcen.benchmark import FAILURES
+from crcen.datasets import load_dataset
+from crcen.evaluation import evaluate, weight
+from crcen.methods import METHODS
+from crcen.protocol import SCORES, Cell, splits
+from crcen.results import machine, made_with, write_whole
+
+PROFILE = "quick"
+RECORD = "notebooks/recorded.json"
+BASIS = ("crcen/**/*.py", "notebooks/report.py", "notebooks/paper/*", "requirements.txt")
+STORES = ("", "wide")  # folders of results/
+OTHER = "avx2"  # a store of the paper's protocol, made with the kernels of AVX2
+COUNTS = ("tn", "fp", "fn", "tp")
+RATES = ("f1", "gmean", "recall", "precision", "specificity", "lam")
+DIGITS = 12  # so many are the same where two ways to add up differ in nothing else
+
+# Variables that choose kernels which newer x86-64 processors have, too. PyTorch's matrix products
+# are MKL's, which has a variable of its own.
+KERNELS: dict[str, dict[str, str]] = {
+    "its own kernels": {},
+    "AVX2 kernels": {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2"},
+    "SSE kernels": {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_CBWR": "COMPATIBLE",
+    },
+}
+
+Outcome = Mapping[str, Any]  # of a cell
+Values = dict[tuple[str, str], float | str]  # of a chapter: a number or a text, by where it stands
+Clock = Callable[[], float]
+
+
+class Found(NamedTuple):
+    """What became of something recorded: same, processor, otherwise or outdated, and why."""
+
+    kind: str
+    line: str = ""
+    digits: int = 16
+
+
+# Numbers
+
+
+def digits(a: float, b: float) -> int:
+    """Tell to how many significant digits two numbers agree, 16 if they are the same.
+
+    Examples
+    --------
+    >>> digits(0.25, 0.25), digits(1.2345, 1.2346), digits(5, -5)
+    (16, 4, 0)
+    """
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return 16
+    if not math.isfinite(a) or not math.isfinite(b):
+        return 0
+    return min(16, max(0, math.floor(-math.log10(abs(a - b) / max(abs(a), abs(b))))))
+
+
+# Cells
+
+
+def draw(results: Path, names: set[str], seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read the recorded cells of some data sets in random order, each with its name."""
+    paths = sorted(
+        path
+        for store in STORES
+        for score in SCORES
+        for name in names
+        for path in (results / store).glob(f"*/{score}/{name}/*/*.json")
+    )
+    Random(seed).shuffle(paths)
+    for path in paths:
+        name = path.relative_to(results).with_suffix("").as_posix()
+        yield name, json.loads(path.read_text("utf8"))
+
+
+@cache
+def _rows(name: str) -> Any:
+    data = load_dataset(name)
+    return data, list(splits(data.target, 20, seed=0))
+
+
+def recompute(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit a recorded cell again, in one thread, as it was fitted then."""
+    data, parts = _rows(cell["dataset"])
+    train, test = parts[cell["split"]]
+    params: dict[str, Any] = {**weight(cell["alpha"], data.target[train])}
+    if "l2" in cell:
+        sizes = tuple(cell["hidden_layer_sizes"])
+        params |= {"classifier__hidden_layer_sizes": sizes, "classifier__l2": cell["l2"]}
+    found: dict[str, Any] = {"failed": "", "sha256": data.sha256}
+    start = time.perf_counter()
+    with threadpool_limits(1), parallel_config("sequential"):
+        try:
+            rows = data.data, data.target, train, test
+            found |= evaluate(METHODS[cell["method"]], *rows, params, seed=int(cell["seed"]))
+        except FAILURES as error:
+            found["failed"] = f"{type(error).__name__}: {error}"
+    return found | {"seconds": time.perf_counter() - start}
+
+
+def rows_apart(a: Outcome, b: Outcome) -> float:
+    """Tell how many rows, at least, two fits decide otherwise; infinity if one of them failed.
+
+    Two that failed with the same kind of error are no row apart.
+    """
+    if a["failed"] or b["failed"]:
+        same = a["failed"].partition(":")[0] == b["failed"].partition(":")[0]
+        return 0 if same else math.inf
+    return math.ceil(sum(abs(a[count] - b[count]) for count in COUNTS) / 2)
+
+
+def same_cell(recorded: Outcome, now: Outcome) -> bool:
+    """Whether a cell came out again: its data, its counts and all that follows from them."""
+    if recorded["sha256"] != now["sha256"] or rows_apart(recorded, now):
+        return False
+    return bool(now["failed"]) or all(
+        digits(_number(recorded[rate]), _number(now[rate])) >= DIGITS for rate in RATES
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # as a store writes it
+
+
+def settle_cell(recorded: Outcome, here: Outcome, others: Mapping[str, Outcome]) -> Found:
+    """Tell why a cell differs.
+
+    It is the processor only if other kernels give what is recorded, or are themselves at least as
+    many rows apart, from here or from the record, as here is from the record.
+
+    Parameters
+    ----------
+    recorded, here : mapping
+        The cell in the store, and recomputed.
+    others : mapping
+        The cell computed with other kernels, by their name.
+    """
+    if same_cell(recorded, here):
+        return Found("same")
+    apart = rows_apart(recorded, here)
+    what = "fails or not, or otherwise" if apart == math.inf else f"{apart} rows otherwise"
+    if not apart:
+        return Found("otherwise", "the scores or the data differ, the counts do not")
+    if recorded["sha256"] == here["sha256"]:
+        for name, other in others.items():
+            if same_cell(recorded, other):
+                return Found("processor", f"{what}; {name} give what is recorded")
+        for name, other in others.items():
+            if max(rows_apart(other, here), rows_apart(other, recorded)) >= apart:
+                return Found("processor", f"{what}; {name} differ as much")
+    tried = ", ".join(others) or "no other kernels to try"
+    return Found("otherwise", f"{what}, and not because of the processor (tried: {tried})")
+
+
+@contextmanager
+def kernels(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let processes that start inside have other kernels."""
+    names = {name for each in KERNELS.values() for name in each}
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ |= variables
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+        os.environ |= before
+
+
+def other_kernels() -> dict[str, dict[str, str]]:
+    """Tell which kernels there are for this machine but those of this process."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return {}
+    ours = machine()["kernels"]["torch"].lower()
+    chosen = any(name in os.environ for name in KERNELS["SSE kernels"])
+    return {
+        name: variables
+        for name, variables in KERNELS.items()
+        if (variables["ATEN_CPU_CAPABILITY"] != ours if variables else chosen)
+    }
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Start processes that know nothing of this one but its variables."""
+    return ProcessPoolExecutor(workers, get_context("spawn"))
+
+
+def in_time(
+    cells: Iterator[tuple[str, Any]], workers: Executor, queued: int, end: float, clock: Clock
+) -> Iterator[tuple[str, Any, Any]]:
+    """Recompute one cell after the other until the time is over, and at least one."""
+    waiting: deque[tuple[str, Any, Any]] = deque()
+    for name, cell in cells:
+        waiting.append((name, cell, workers.submit(recompute, cell)))
+        if len(waiting) > queued:
+            name, cell, future = waiting.popleft()
+            yield name, cell, future.result()
+        if clock() >= end:
+            break
+    yield from ((name, cell, future.result()) for name, cell, future in waiting)
+
+
+def check_cells(
+    results: Path, names: set[str], seed: int, end: float, n: int, others: Mapping[str, Any]
+) -> tuple[dict[str, Found], float]:
+    """Recompute cells until the time is over, and what differs with the other kernels, too.
+
+    Returns
+    -------
+    found : dict
+        What became of each.
+    pace : float
+        How long they took, as a multiple of the recorded seconds.
+    """
+    with pool(n) as workers:
+        cells = draw(results, names, seed)
+        done = list(in_time(cells, workers, 2 * n, end, time.monotonic))
+    pace = sum(now["seconds"] for *_, now in done) / sum(cell["seconds"] for _, cell, _ in done)
+    differ = [(name, cell) for name, cell, now in done if not same_cell(cell, now)]
+    elsewhere: dict[str, dict[str, Outcome]] = {name: {} for name, _ in differ}
+    for name, cell in differ:
+        path = results / OTHER / f"{Cell(*(cell[f] for f in Cell._fields)).key}.json"
+        if not name.startswith("wide/") and path.exists():
+            elsewhere[name]["the AVX2 kernels of another machine"] = json.loads(path.read_text())
+    for title, variables in others.items() if differ else ():
+        with kernels(variables), pool(n) as workers:
+            again = workers.map(recompute, [cell for _, cell in differ])
+            for (name, _), outcome in zip(differ, again, strict=True):
+                elsewhere[name][title] = outcome
+    found = {name: settle_cell(cell, now, elsewhere.get(name, {})) for name, cell, now in done}
+    return found, pace
+
+
+# Chapters
+
+NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
+POWER = re.compile("×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹\N{MINUS SIGN}", "-0123456789-")
+
+
+def values(texts: Mapping[str, str]) -> Values:
+    """Take texts apart: the words, and each number.
+
+    Examples
+    --------
+    >>> values({"spread": "1,050 runs within 2×10⁻⁸"})
+    {('spread', 'words'): '# runs within #', ('spread', '1'): 1050.0, ('spread', '2'): 2e-08}
+    """
+    found: Values = {}
+    for name, text in texts.items():
+        plain = POWER.sub(lambda power: f"e{power[1]}", text).translate(PLAIN)
+        found[name, "words"] = NUMBER.sub("#", plain)
+        for place, number in enumerate(NUMBER.findall(plain), 1):
+            found[name, str(place)] = float(number.replace(",", ""))
+    return found
+
+
+def read(notebook: Path) -> dict[str, Any]:
+    """Gather from an executed chapter what it says: glued texts, and claims with verdicts."""
+    chapter = nbformat.read(notebook, as_version=4)
+    outputs = [output for cell in chapter.cells for output in cell.get("outputs", [])]
+    entries = [output.get("metadata", {}).get("crcen_claim") for output in outputs]
+    claims = [entry for entry in entries if entry]
+    texts = {f"claim {entry['number']}": entry["ours"] for entry in claims}
+    return {
+        "seconds": chapter.metadata["crcen"]["seconds"],
+        "texts": glued(chapter) | texts,
+        "verdicts": {entry["number"]: entry["verdict"] for entry in claims},
+    }
+
+
+def said(chapter: Mapping[str, Any]) -> Values:
+    """Take apart what a chapter says, its verdicts among it."""
+    verdicts = {(number, "verdict"): text for number, text in chapter["verdicts"].items()}
+    return values(chapter["texts"]) | verdicts
+
+
+def settle(recorded: float | str, here: float | str, other: float | str | None) -> str:
+    """Tell why a number or a text differs, by what it is with other kernels (None if not known).
+
+    A number that is a mean over many fits moves by another amount with other kernels. It is the
+    processor if that is a tenth or more of what is to be explained.
+    """
+    if recorded == here:
+        return "same"
+    if other is None or other == here:
+        return "otherwise"
+    numbers = [x for x in (recorded, here, other) if isinstance(x, float)]
+    if len(numbers) < 3:
+        return "processor"
+    then, now, moved = numbers
+    near = then == moved or 10 * abs(now - moved) >= abs(now - then)
+    return "processor" if near else "otherwise"
+
+
+def settle_chapter(
+    recorded: Values, here: Values, other: Values | None, changed: str = ""
+) -> dict[tuple[str, str], Found]:
+    """Tell of each number, text and verdict of a chapter what became of it."""
+    found = {}
+    for place in recorded | here:
+        then, now = recorded.get(place, "nothing"), here.get(place, "nothing")
+        kind = settle(then, now, None if other is None else other.get(place, "nothing"))
+        if kind == "otherwise" and changed:
+            kind = "outdated"
+        numbers = isinstance(then, float) and isinstance(now, float)
+        same = digits(float(then), float(now)) if numbers else 16 * (then == now)
+        line = "" if then == now else f"{then!r} recorded, {now!r} here"
+        if kind == "outdated":
+            line += f"; changed since it was recorded: {changed}"
+        found[place] = Found(kind, line, same)
+    return found
+
+
+def fitting(names: list[str], cost: Mapping[str, float], left: float, workers: int) -> list[str]:
+    """Choose, in their order, the chapters that can be executed twice in the time left."""
+    chosen: list[str] = []
+    for name in names:
+        total = sum(cost[each] for each in [*chosen, name])
+        if 2 * max(cost[name], total / workers) <= left:
+            chosen.append(name)
+    return chosen
+
+
+def execute(jobs: list[Job], root: Path, workers: int) -> dict[str, Any]:
+    """Execute chapters apart from the book; return what each says, or why it failed."""
+    with scratch_folder(root / "runs") as folder:
+        apart = [replace(job, target=folder / job.target.name) for job in jobs]
+        failures = execute_all(apart, root, workers, print)
+        return {
+            job.source.stem: failures[job.key] if job.key in failures else read(job.target)
+            for job in apart
+        }
+
+
+def basis(root: Path, source: Path) -> dict[str, str]:
+    """Return the checksums of what a chapter's numbers rest on, but for data and the store."""
+    files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()} | {source}
+    return {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
+
+
+def at_hand() -> list[str]:
+    """List the data sets that are here."""
+    return [name for name in datasets().DATASETS if datasets().locate_dataset(name)]
+
+
+def check_chapters(
+    root: Path,
+    recorded: Mapping[str, Any],
+    seed: int,
+    end: float,
+    workers: int,
+    pace: float,
+    others: Mapping[str, Mapping[str, str]],
+    run: Callable[[list[Job], Path, int], dict[str, Any]] = execute,
+    clock: Clock = time.monotonic,
+) -> dict[str, dict[tuple[str, str], Found]]:
+    """Execute chapters until the time is over, those that differ with other kernels, too."""
+    jobs = {job.source.stem: job for job in plan(root, PROFILE) if job.source.stem != LAST}
+    todo = sorted(jobs.keys() & recorded["chapters"].keys())
+    if at_hand() != recorded["data"]:
+        loads = {n for n in todo if re.search(r"\bload_(available|sets?)\(", _text(jobs[n]))}
+        todo = [name for name in todo if name not in loads]
+        print(f"not compared, for they rest on other data sets here: {', '.join(sorted(loads))}")
+    Random(seed).shuffle(todo)
+    cost = {name: recorded["chapters"][name]["seconds"] for name in todo}
+    found: dict[str, dict[tuple[str, str], Found]] = {}
+    while todo:
+        left = (end - clock()) / max(pace, 0.1)
+        # Half of it first: only then is it known how long they take on this machine.
+        chosen = fitting(todo, cost, left / 2, workers) or fitting(todo, cost, left, workers)
+        if not chosen:
+            break
+        start = clock()
+        now = run([jobs[name] for name in chosen], root, workers)
+        pace = (clock() - start) / max(*(cost[n] for n in chosen), _load(cost, chosen) / workers)
+        todo = [name for name in todo if name not in chosen]
+        then = {name: said(recorded["chapters"][name]["said"]) for name in chosen}
+        here = {name: _said(now[name]) for name in chosen}
+        differ = [name for name in chosen if then[name] != here[name]]
+        again: dict[str, Any] = {}
+        for variables in list(others.values())[:1] if differ else ():
+            with kernels(variables):
+                again = run([jobs[name] for name in differ], root, workers)
+        for name in chosen:
+            old, new = recorded["chapters"][name]["basis"], basis(root, jobs[name].source)
+            changed = sorted(file for file in old | new if old.get(file) != new.get(file))
+            other = _said(again[name]) if name in again else None
+            found[name] = settle_chapter(then[name], here[name], other, ", ".join(changed[:3]))
+    return found
+
+
+def _load(cost: Mapping[str, float], names: list[str]) -> float:
+    return sum(cost[name] for name in names)
+
+
+def _text(job: Job) -> str:
+    return job.source.read_text("utf8")
+
+
+def _said(chapter: Any) -> Values:
+    return {("chapter", "failed"): chapter} if isinstance(chapter, str) else said(chapter)
+
+
+def record(root: Path) -> None:
+    """Write down what the chapters of the built book say."""
+    jobs = [job for job in plan(root, PROFILE) if job.source.stem != LAST]
+    if old := [job.source.stem for job in jobs if not job.fresh]:
+        raise RunError(f"{', '.join(old)} must be executed first: `make book`.", status=2)
+    chapters = {}
+    for job in jobs:
+        said = read(job.target)
+        seconds = said.pop("seconds")
+        chapters[job.source.stem] = {
+            "basis": basis(root, job.source),
+            "said": said,
+            "seconds": seconds,
+        }
+    about = {"machine": machine(), "versions": made_with(), "data": at_hand()}
+    text = json.dumps(about | {"chapters": chapters}, indent=1, sort_keys=True, ensure_ascii=False)
+    write_whole(root / RECORD, text + "\n")
+
+
+# The answer
+
+
+def processor() -> str:
+    """Name the processor."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def count(found: list[Found]) -> dict[str, int]:
+    """Count what became of the things compared."""
+    kinds = Counter(each.kind for each in found)
+    return {kind: kinds.pop(kind, 0) for kind in ("same", "processor", "otherwise")} | dict(kinds)
+
+
+def verify(root: Path, minutes: float, seed: int, workers: int) -> int:
+    """Compare for so many minutes; print what differs and the answer; return the exit status."""
+    end = time.monotonic() + 60 * minutes
+    recorded = json.loads((root / RECORD).read_text("utf8"))
+    fetch_data(plan(root, PROFILE), print)
+    others = other_kernels()
+    print(f"seed {seed}; recomputing for {minutes:g} minutes; also tried: {', '.join(others)}")
+    quarter = time.monotonic() + 60 * minutes / 4
+    names = {*at_hand()}
+    cells, pace = check_cells(root / "results", names, seed, quarter, workers, others)
+    chapters = check_chapters(root, recorded, seed, end, workers, pace, others)
+    lines = {f"results/{name}": found for name, found in cells.items()} | {
+        f"{chapter}: {name} ({part})": found
+        for chapter, places in chapters.items()
+        for (name, part), found in places.items()
+    }
+    for name, found in lines.items():
+        if found.kind != "same":
+            print(f"{found.kind:<10} {name}: {found.line}")
+    places = [pair for chapter in chapters.values() for pair in chapter.items()]
+    verdicts = [found for (_, part), found in places if part == "verdict"]
+    numbers = [found for (_, part), found in places if part != "verdict"]
+    answer = {
+        "date": date.today(),
+        "processor": processor(),
+        "kernels": machine()["kernels"],
+        "versions": made_with(),
+        "data": at_hand(),
+        "seed": seed,
+        "minutes": minutes,
+        "cells": count([*cells.values()]),
+        "chapters": sorted(chapters),
+        "numbers": count(numbers) | {"digits": min((n.digits for n in numbers), default=16)},
+        "verdicts": count(verdicts),
+    }
+    for name in ("cells", "numbers", "verdicts"):
+        told = ", ".join(f"{number} {kind}" for kind, number in answer[name].items())
+        print(f"{name:<10} {told}")
+    print("\nTo be pasted into notebooks/elsewhere.yml:\n")
+    print(yaml.safe_dump([answer], sort_keys=False, default_flow_style=None, width=100), end="")
+    return int(any(found.kind == "otherwise" for found in lines.values()))
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Run the command line and return the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=10, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, help="of the sample; default: another each time")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD} and stop")
+    asked = parser.parse_args(arguments)
+    seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
+
+    def work() -> int:
+        try:
+            if asked.record:
+                record(root)
+                return 0
+            return verify(root, asked.minutes, seed, os.cpu_count() or 1)
+        except RunError as error:
+            print(f"verify.py: {error}", file=sys.stderr)
+            return error.status
+
+    return module("mishaps").told("verify.py", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
