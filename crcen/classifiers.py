@@ -23,7 +23,9 @@ _PARAMETERS = """
     activation : {"logistic", "tanh", "relu", "identity"}, default="logistic"
         Activation of the hidden layers.
     tol : float, default=1e-6
-        Training has converged when the max-norm of the gradient is at or below `tol`.
+        Training has converged when the max-norm of the gradient is at or below `tol`. Fits of one
+        problem that is written in two ways, such as a row twice or of weight 2, agree to about
+        that over the curvature, and not to the last digit.
     max_iter : int, default=5000
         Most iterations of the solver.
     random_state : int, RandomState instance or None, default=None

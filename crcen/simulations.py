@@ -37,7 +37,7 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
     Raises
     ------
     ValueError
-        If a number of rows is no integer of 1 or more, or `rng` is no generator.
+        If a number of rows is no integer of zero or more, or `rng` is no generator.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
     >>> X.shape, y.sum()
     ((22, 1), np.int64(2))
     """
-    n1, n0, rng = check_count("n1", n1), check_count("n0", n0), check_rng(rng)
+    n1, n0, rng = check_count("n1", n1, 0), check_count("n0", n0, 0), check_rng(rng)
     x1 = rng.normal(-1.5, 1, n1) + rng.uniform(0, 0.5, n1)
     x0 = rng.normal(1.5, 1, n0) + rng.uniform(-0.5, 0, n0)
     return np.concatenate([x1, x0])[:, None], _labels(n1, n0)
@@ -84,8 +84,8 @@ def sim2(
     Raises
     ------
     ValueError
-        If `sigma1` is neither of the two readings, a number of rows is no integer of 1 or more, or
-        `rng` is no generator.
+        If `sigma1` is neither of the two readings, a number of rows is no integer of zero or more,
+        or `rng` is no generator.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def sim2(
     ((22, 3), np.int64(2))
     """
     reading = check_choice("sigma1", sigma1, ("covariance", "deviation"))
-    n1, n0, rng = check_count("n1", n1), check_count("n0", n0), check_rng(rng)
+    n1, n0, rng = check_count("n1", n1, 0), check_count("n0", n0, 0), check_rng(rng)
     deviation = np.sqrt(1.2) if reading == "covariance" else 1.2
     x1 = rng.normal(0, deviation, (n1, 3))
     x0 = rng.normal(1, 1, (n0, 3))

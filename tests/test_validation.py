@@ -148,7 +148,7 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
         (lambda: class_balance([[0], [1]], np.eye(2), [1, 1]), r"^y=.* must be a vector"),
         (lambda: class_balance([0, 0], [[1], [1]], 1.0), r"^class_weight=1.0 must be a vector"),
         (lambda: class_balance([], np.ones((0, 2)), [1, 1]), r"^P must have a row for each of"),
-        (lambda: sim1(10, 0, np.random.default_rng(0)), r"^n0=0 must be an integer of 1 or more"),
+        (lambda: sim1(10, -1, np.random.default_rng(0)), r"^n0=-1 must be an integer of 0 or more"),
         (lambda: sim1(10, 10, 0), r"^rng=0 must be a generator"),
         (lambda: load_dataset(None), r"^name=None is not a data set; did you mean"),
         (
