@@ -62,8 +62,11 @@ def imbalance_ratio(y: ArrayLike, sample_weight: ArrayLike | None = None) -> flo
             "an imbalance ratio needs both classes."
         )
     ratio = float(n0) / float(n1)
-    remedy = "give weights of comparable size"
-    return check_number("the imbalance ratio of the weights", ratio, POSITIVE, remedy)
+    if not 0 < ratio < np.inf:
+        raise ValueError(
+            f"sample_weight makes the imbalance ratio {ratio:g}: give weights of comparable size."
+        )
+    return ratio
 
 
 def lam_from_alpha(alpha: float, imbalance_ratio: float) -> float:
