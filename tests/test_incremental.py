@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMOKE, git
-from filelock import FileLock
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +35,7 @@ PAGES = {
     "figures": "```{chapter-figure} fig-one\n```",
     "refers": "By {eq}`eq-one`, see [](chapters/one.ipynb), {numref}`fig-one`, {cite}`b`.",
     "alone": "A page by itself. ![A dot](dot.svg)",
-    "api": "```{eval-rst}\n.. automodule:: crcen.answer\n   :members:\n```",
+    "api": "```{eval-rst}\n.. automodule:: crcen.answer\n   :members:\n   :inherited-members:\n```",
     "cite": "```{cite-as}\n```",
     "bibliography": "```{bibliography}\n```",
 }
@@ -62,6 +61,10 @@ glue("answer", "41", display=False)
 SVG('{DOT.format("red")}')
 ```
 """
+MODULE = (
+    '"""A module."""\nfrom crcen.base import Base\n\nclass Answer(Base):\n    """An answer."""\n'
+)
+BASE = 'class Base:\n    def give(self):\n        """It is given."""\n'
 BOOK = "@book{{{}, author = {{A. {}}}, title = {{T}}, publisher = {{P}}, year = {{2000}}}}\n"
 
 
@@ -133,7 +136,8 @@ def wide_book(small_book, server):
     """A book in git, of a chapter and of pages that quote it in one way each."""
     root = small_book
     (root / "notebooks/one.md").write_text(CHAPTER)
-    (root / "crcen/answer.py").write_text('"""A module."""\n\nANSWER = 41  #: It is the answer.\n')
+    (root / "crcen/answer.py").write_text(MODULE)
+    (root / "crcen/base.py").write_text(BASE)
     (root / "book/references.bib").write_text(BOOK.format("b", "Baker"))
     (root / "book/dot.svg").write_text(DOT.format("blue"))
     (root / "book/index.md").write_text("# Front\n")
@@ -170,7 +174,7 @@ def test_a_build_reads_and_writes_what_has_changed_and_ends_as_a_clean_one(wide_
     assert after() == (set(), everything)
     assert wide_book.marked() == set()
     assert after(("book/dot.svg", "blue", "black")) == ({"alone"}, {"alone"})
-    module = ("crcen/answer.py", "It is", "This is")
+    module = ("crcen/base.py", "It is", "This is")
     assert after(module) == ({"chapters/one", "api"}, {"api", *quoting})
     cited = [
         ("book/alone.md", "itself.", "itself {cite}`a`."),
@@ -214,9 +218,3 @@ def test_after_a_warning_or_a_stop_a_build_begins_anew(wide_book):
     assert (wide_book.read, wide_book.written) == (everything, everything)
     assert wide_book.build() == 0
     assert (wide_book.read, wide_book.written) == (set(), set())
-
-
-def test_a_second_build_waits_for_the_first(wide_book):
-    with FileLock(wide_book.root / "_build/lock") as lock:
-        assert wide_book.build("waiting", lambda child: lock.release()) == 0
-        assert "another build holds" in wide_book.output

@@ -20,6 +20,7 @@ import os
 import pickle
 import platform
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Record:
         """Read the record; without a good one, forget what Sphinx and MyST-NB have kept."""
         self.file = Path(app.doctreedir, "record.json")
         self.now = {"made with": made_with(Path(app.srcdir), config)}
-        if self.file.exists():
+        with suppress(OSError, ValueError):
             self.last = json.loads(self.file.read_text("utf8"))
         if self.last.get("made with") != self.now["made with"]:
             self.last = {}
