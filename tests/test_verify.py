@@ -293,9 +293,8 @@ def test_the_exit_status_tells_of_disagreements_alone(small, monkeypatch, capsys
         assert verify.main([], root=small) == status
         said, _, pasted = capsys.readouterr().out.partition("elsewhere.yml:\n")
         (entry,) = yaml.safe_load(pasted)
-        assert entry["cells"] == {"same": 1, "processor": 0, "otherwise": 0} | {
-            kind: 1 for kind in kinds
-        }
+        counts = {"same": 1, "processor": 0, "otherwise": 0} | dict.fromkeys(kinds, 1)
+        assert entry["cells"] == counts
         assert sum(entry["verdicts"].values()) == (len(kinds) if chapters else 0)
         for i, kind in enumerate(kinds):
             assert (f"{kind:<10} results/{i}: line {i}" in said) == (kind != "same")
