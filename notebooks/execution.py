@@ -76,9 +76,7 @@ def set_environment(root: Path, scratch: Path, progress: Any) -> None:
     """Prepare a worker process for the kernels that it starts."""
     global _progress
     _progress = progress
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the main process ends them
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    follow_parent()
     # The kernels' own files vanish with the scratch folder, and need no home to be in.
     os.environ["JUPYTER_RUNTIME_DIR"] = str(scratch / "jupyter")
     os.environ["IPYTHONDIR"] = str(scratch / "ipython")
@@ -103,6 +101,13 @@ def prepare_matplotlib(scratch: Path) -> None:
 
     if not any(Path(matplotlib.get_cachedir()).glob("fontlist-*.json")):
         import_module("matplotlib.font_manager")
+
+
+def follow_parent() -> None:
+    """Let this worker process leave Ctrl-C to the main one, and end when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the main process ends them
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    threading.Thread(target=_follow_parent, daemon=True).start()
 
 
 def _follow_parent() -> None:

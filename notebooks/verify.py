@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 import yaml
-from execution import execute_all, fetch_data, scratch_folder
+from execution import execute_all, fetch_data, follow_parent, scratch_folder
 from joblib import parallel_config
 from pages import glued
 from parameters import RunError
@@ -225,9 +225,16 @@ def other_kernels() -> dict[str, dict[str, str]]:
     }
 
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """Start processes that know nothing of this one but its variables."""
-    return ProcessPoolExecutor(workers, get_context("spawn"))
+@contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Start processes with the variables of now, which end with this one and at once when told."""
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=follow_parent) as made:
+        try:
+            yield made
+        except BaseException:
+            made.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def in_time(
@@ -263,6 +270,7 @@ def check_cells(
     took = sum(now["seconds"] for *_, now in done)
     takes = sum(cell["seconds"] for _, cell, _ in done)
     differ = [(name, cell) for name, cell, now in done if not same_cell(cell, now)]
+    print(f"{len(done)} fits made again, of which {len(differ)} differ", flush=True)
     elsewhere: dict[str, dict[str, Outcome]] = {name: {} for name, _ in differ}
     for name, cell in differ:
         path = results / OTHER / f"{Cell(*(cell[f] for f in Cell._fields)).key}.json"
@@ -504,7 +512,8 @@ def verify(root: Path, minutes: float, seed: int, workers: int) -> int:
             print(f"{found.kind:<10} {name}: {found.line}")
     places = [pair for chapter in chapters.values() for pair in chapter.items()]
     verdicts = [found for (_, part), found in places if part == "verdict"]
-    numbers = [found for (_, part), found in places if part != "verdict"]
+    numbers = [found for (_, part), found in places if part.isdecimal()]
+    texts = [found for (_, part), found in places if part in ("words", "failed")]
     answer = {
         "date": date.today(),
         "processor": processor(),
@@ -516,9 +525,10 @@ def verify(root: Path, minutes: float, seed: int, workers: int) -> int:
         "cells": count([*cells.values()]),
         "chapters": sorted(chapters),
         "numbers": count(numbers) | {"digits": min((n.digits for n in numbers), default=16)},
+        "texts": count(texts),
         "verdicts": count(verdicts),
     }
-    for name in ("cells", "numbers", "verdicts"):
+    for name in ("cells", "numbers", "texts", "verdicts"):
         told = ", ".join(f"{number} {kind}" for kind, number in answer[name].items())
         print(f"{name:<10} {told}")
     print("\nTo be pasted into notebooks/elsewhere.yml:\n")

@@ -263,6 +263,16 @@ def test_a_chapter_that_differs_is_executed_with_other_kernels(small, monkeypatc
     assert ran.count("other") == 1
 
 
+def test_chapters_that_load_data_are_left_out_where_other_sets_are_at_hand(
+    small, monkeypatch, capsys
+):
+    other = small / "notebooks/other.md"
+    other.write_text(other.read_text().replace("print(", "load_set(") + "\n")
+    monkeypatch.setattr(verify, "at_hand", lambda: [])
+    assert check(small, ("42", "42"), {})[1] == ["tiny"]
+    assert "not compared, for they rest on other data sets here: other\n" in capsys.readouterr().out
+
+
 def test_no_chapter_is_begun_that_the_time_left_does_not_allow(small):
     recorded = json.loads((small / verify.RECORD).read_text())
     for chapter in recorded["chapters"].values():
