@@ -1,11 +1,13 @@
-"""Tests of notebooks/verify.py: what is called the same, the processor's doing, or neither."""
+"""Tests of what `make verify` calls the same, the processor's doing, or neither."""
 
+import doctest
 import json
 import math
 import os
 import shutil
 from concurrent.futures import Future
 
+import agreement
 import plan
 import pytest
 import run
@@ -33,12 +35,16 @@ def moved(rows, cell=CELL):
     return cell | {"tn": 1000 - fp, "fp": fp, "f1": f1, "lam": math.nan}
 
 
+def test_the_examples_of_the_docstrings_come_out():
+    assert doctest.testmod(agreement) == (0, 2)
+
+
 # Numbers
 
 
 @given(st.integers(1, 14), st.floats(1e-100, 1e100), st.sampled_from([-1, 1]))
 def test_numbers_agree_to_as_many_digits_as_their_difference_leaves(k, x, sign):
-    assert verify.digits(sign * x, sign * x * (1 + 0.5 * 10**-k)) == k
+    assert agreement.digits(sign * x, sign * x * (1 + 0.5 * 10**-k)) == k
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,7 @@ def test_numbers_agree_to_as_many_digits_as_their_difference_leaves(k, x, sign):
     [(0, 0, 16), (0, 1e-9, 0), (math.nan, math.nan, 16), (math.nan, 1, 0), (math.inf, 1, 0)],
 )
 def test_zero_and_what_is_no_number_agree_with_themselves_alone(a, b, same):
-    assert verify.digits(a, b) == verify.digits(b, a) == same
+    assert agreement.digits(a, b) == agreement.digits(b, a) == same
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_zero_and_what_is_no_number_agree_with_themselves_alone(a, b, same):
     ],
 )
 def test_a_text_is_words_and_numbers(text, numbers):
-    found = verify.values({"name": text})
+    found = agreement.values({"name": text})
     words = found.pop(("name", "words"))
     assert [*found.values()] == numbers
     assert words.count("#") == len(numbers)
@@ -71,13 +77,13 @@ def test_a_text_is_words_and_numbers(text, numbers):
 
 
 def test_a_cell_that_comes_out_again_is_the_same():
-    assert verify.settle_cell(CELL, moved(0), {}).kind == "same"
+    assert agreement.settle_cell(CELL, moved(0), {}).kind == "same"
 
 
-@pytest.mark.parametrize("count", verify.COUNTS)
+@pytest.mark.parametrize("count", agreement.COUNTS)
 def test_a_wrong_count_in_the_record_is_a_disagreement(count):
     wrong = CELL | {count: CELL[count] + 1}
-    found = verify.settle_cell(wrong, CELL, {"AVX2 kernels": CELL, "SSE kernels": CELL})
+    found = agreement.settle_cell(wrong, CELL, {"AVX2 kernels": CELL, "SSE kernels": CELL})
     assert found.kind == "otherwise"
     assert "1 rows otherwise" in found.line
 
@@ -85,12 +91,12 @@ def test_a_wrong_count_in_the_record_is_a_disagreement(count):
 @pytest.mark.parametrize("rate", ["f1", "gmean", "recall", "precision", "specificity", "lam"])
 def test_a_wrong_score_is_a_disagreement_whatever_other_kernels_give(rate):
     wrong = CELL | {rate: 0.123}
-    assert verify.settle_cell(wrong, CELL, {"AVX2 kernels": moved(9)}).kind == "otherwise"
+    assert agreement.settle_cell(wrong, CELL, {"AVX2 kernels": moved(9)}).kind == "otherwise"
 
 
 def test_other_data_are_a_disagreement_whatever_other_kernels_give():
     others = {"AVX2 kernels": CELL | {"sha256": "b"}}
-    assert verify.settle_cell(CELL, moved(3) | {"sha256": "b"}, others).kind == "otherwise"
+    assert agreement.settle_cell(CELL, moved(3) | {"sha256": "b"}, others).kind == "otherwise"
 
 
 @pytest.mark.parametrize(
@@ -108,16 +114,16 @@ def test_other_data_are_a_disagreement_whatever_other_kernels_give():
 )
 def test_a_difference_is_the_processors_only_with_evidence(others, kind):
     others = {f"kernels {i}": moved(rows) for i, rows in enumerate(others)}
-    assert verify.settle_cell(CELL, moved(3), others).kind == kind
+    assert agreement.settle_cell(CELL, moved(3), others).kind == kind
 
 
 def test_a_cell_that_failed_must_fail_again_with_the_same_kind_of_error():
     failed = {"failed": "ValueError: worse than random", "sha256": "a"}
     again = failed | {"failed": "ValueError: no better than random"}
-    assert verify.settle_cell(failed, again, {}).kind == "same"
+    assert agreement.settle_cell(failed, again, {}).kind == "same"
     for other in (failed | {"failed": "RuntimeError: worse than random"}, CELL):
-        assert verify.settle_cell(failed, other, {}).kind == "otherwise"
-        assert verify.settle_cell(other, failed, {}).kind == "otherwise"
+        assert agreement.settle_cell(failed, other, {}).kind == "otherwise"
+        assert agreement.settle_cell(other, failed, {}).kind == "otherwise"
 
 
 def test_the_sample_follows_from_the_seed_and_holds_what_is_at_hand(seed):
@@ -189,21 +195,21 @@ def test_variables_that_choose_kernels_are_put_back(monkeypatch):
 def test_a_number_or_verdict_is_the_processors_if_other_kernels_move_it(
     recorded, here, other, kind
 ):
-    assert verify.settle(recorded, here, other) == kind
+    assert agreement.settle(recorded, here, other) == kind
 
 
 def test_what_is_said_no_more_or_in_other_words_differs():
-    then = verify.values({"a": "1 of 2", "b": "0.5"})
-    now = verify.values({"a": "1 and 2", "c": "0.5"})
-    found = verify.settle_chapter(then, now, None)
+    then = agreement.values({"a": "1 of 2", "b": "0.5"})
+    now = agreement.values({"a": "1 and 2", "c": "0.5"})
+    found = agreement.settle_chapter(then, now, None)
     kinds = {place: each.kind for place, each in found.items()}
     assert [place for place, kind in kinds.items() if kind == "same"] == [("a", "1"), ("a", "2")]
     assert {name for (name, _), kind in kinds.items() if kind == "otherwise"} == {"a", "b", "c"}
 
 
 def test_a_chapter_changed_since_is_no_disagreement_and_said_so():
-    then, now = verify.values({"a": "1, 2"}), verify.values({"a": "1, 3"})
-    found = verify.settle_chapter(then, now, now, "crcen/solver.py")
+    then, now = agreement.values({"a": "1, 2"}), agreement.values({"a": "1, 3"})
+    found = agreement.settle_chapter(then, now, now, "crcen/solver.py")
     assert [each.kind for each in found.values()] == ["same", "same", "outdated"]
     assert "crcen/solver.py" in found["a", "2"].line
 
@@ -295,8 +301,8 @@ def test_no_chapter_is_begun_that_the_time_left_does_not_allow(small):
     ],
 )
 def test_the_exit_status_tells_of_disagreements_alone(small, monkeypatch, capsys, kinds, status):
-    cells = {str(i): verify.Found(kind, f"line {i}") for i, kind in enumerate(kinds)}
-    verdicts = {(str(i), "verdict"): verify.Found(kind) for i, kind in enumerate(kinds)}
+    cells = {str(i): agreement.Found(kind, f"line {i}") for i, kind in enumerate(kinds)}
+    verdicts = {(str(i), "verdict"): agreement.Found(kind) for i, kind in enumerate(kinds)}
     monkeypatch.setattr(verify, "check_cells", lambda *_: (cells, 1.0))
     for chapters in ({}, {"tiny": verdicts}):
         monkeypatch.setattr(verify, "check_chapters", lambda *_, now=chapters: now)

@@ -1,0 +1,158 @@
+"""How far two computations agree, and whether the processor is why they do not."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any, NamedTuple
+
+COUNTS = ("tn", "fp", "fn", "tp")
+RATES = ("f1", "gmean", "recall", "precision", "specificity", "lam")
+DIGITS = 12  # so many are the same where two ways to add up differ in nothing else
+
+Outcome = Mapping[str, Any]  # of a cell
+Values = dict[tuple[str, str], float | str]  # of a chapter: a number or a text, by where it stands
+
+
+class Found(NamedTuple):
+    """What became of something recorded: same, processor, otherwise or outdated, and why."""
+
+    kind: str
+    line: str = ""
+    digits: int = 16
+
+
+def digits(a: float, b: float) -> int:
+    """Tell to how many significant digits two numbers agree, 16 if they are the same.
+
+    Examples
+    --------
+    >>> digits(0.25, 0.25), digits(1.2345, 1.2346), digits(5, -5)
+    (16, 4, 0)
+    """
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return 16
+    if not math.isfinite(a) or not math.isfinite(b):
+        return 0
+    return min(16, max(0, math.floor(-math.log10(abs(a - b) / max(abs(a), abs(b))))))
+
+
+def rows_apart(a: Outcome, b: Outcome) -> float:
+    """Tell how many rows, at least, two fits decide otherwise; infinity if one of them failed.
+
+    Two that failed with the same kind of error are no row apart.
+    """
+    if a["failed"] or b["failed"]:
+        same = a["failed"].partition(":")[0] == b["failed"].partition(":")[0]
+        return 0 if same else math.inf
+    return math.ceil(sum(abs(a[count] - b[count]) for count in COUNTS) / 2)
+
+
+def same_cell(recorded: Outcome, now: Outcome) -> bool:
+    """Whether a cell came out again: its data, its counts and all that follows from them."""
+    if recorded["sha256"] != now["sha256"] or rows_apart(recorded, now):
+        return False
+    return bool(now["failed"]) or all(
+        digits(_number(recorded[rate]), _number(now[rate])) >= DIGITS for rate in RATES
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # as a store writes it
+
+
+def settle_cell(recorded: Outcome, here: Outcome, others: Mapping[str, Outcome]) -> Found:
+    """Tell why a cell differs.
+
+    It is the processor only if other kernels give what is recorded, or if two kinds of kernels are
+    at least as many rows apart as here is from the record. How far they are from the record itself
+    is no evidence: it would excuse any error in it.
+
+    Parameters
+    ----------
+    recorded, here : mapping
+        The cell in the store, and recomputed.
+    others : mapping
+        The cell computed with other kernels, by their name.
+    """
+    if same_cell(recorded, here):
+        return Found("same")
+    apart = rows_apart(recorded, here)
+    what = "fails or not, or otherwise" if apart == math.inf else f"{apart} rows otherwise"
+    if not apart:
+        return Found("otherwise", "the scores or the data differ, the counts do not")
+    if recorded["sha256"] == here["sha256"]:
+        for name, other in others.items():
+            if same_cell(recorded, other):
+                return Found("processor", f"{what}; {name} give what is recorded")
+        for (a, one), (b, two) in combinations({"those here": here, **others}.items(), 2):
+            if rows_apart(one, two) >= apart:
+                return Found("processor", f"{what}; {a} and {b} differ as much")
+    tried = ", ".join(others) or "no other kernels to try"
+    return Found("otherwise", f"{what}, and not because of the processor (tried: {tried})")
+
+
+NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
+POWER = re.compile("×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹\N{MINUS SIGN}", "-0123456789-")
+
+
+def values(texts: Mapping[str, str]) -> Values:
+    """Take texts apart: the words, and each number.
+
+    Examples
+    --------
+    >>> values({"spread": "1,050 runs within 2×10⁻⁸"})
+    {('spread', 'words'): '# runs within #', ('spread', '1'): 1050.0, ('spread', '2'): 2e-08}
+    """
+    found: Values = {}
+    for name, text in texts.items():
+        plain = POWER.sub(lambda power: f"e{power[1]}", text).translate(PLAIN)
+        found[name, "words"] = NUMBER.sub("#", plain)
+        for place, number in enumerate(NUMBER.findall(plain), 1):
+            found[name, str(place)] = float(number.replace(",", ""))
+    return found
+
+
+def settle(recorded: float | str, here: float | str, other: float | str | None) -> str:
+    """Tell why a number or a text differs, by what it is with other kernels (None if not known).
+
+    A number that is a mean over many fits moves by another amount with other kernels. It is the
+    processor if that is a tenth or more of what is to be explained.
+    """
+    if recorded == here:
+        return "same"
+    if other is None or other == here:
+        return "otherwise"
+    numbers = [x for x in (recorded, here, other) if isinstance(x, float)]
+    if len(numbers) < 3:
+        return "processor"
+    then, now, moved = numbers
+    near = then == moved or 10 * abs(now - moved) >= abs(now - then)
+    return "processor" if near else "otherwise"
+
+
+def settle_chapter(
+    recorded: Values, here: Values, other: Values | None, changed: str = ""
+) -> dict[tuple[str, str], Found]:
+    """Tell of each number, text and verdict of a chapter what became of it."""
+    found = {}
+    for place in recorded | here:
+        then, now = recorded.get(place, "nothing"), here.get(place, "nothing")
+        kind = settle(then, now, None if other is None else other.get(place, "nothing"))
+        if kind == "otherwise" and changed:
+            kind = "outdated"
+        numbers = isinstance(then, float) and isinstance(now, float)
+        same = digits(float(then), float(now)) if numbers else 16 * (then == now)
+        line = "" if then == now else f"{then!r} recorded, {now!r} here"
+        if kind == "outdated":
+            line += f"; changed since it was recorded: {changed}"
+        found[place] = Found(kind, line, same)
+    return found
+
+
+def count(found: list[Found]) -> dict[str, int]:
+    """Count what became of the things compared."""
+    kinds = Counter(each.kind for each in found)
+    return {kind: kinds.pop(kind, 0) for kind in ("same", "processor", "otherwise")} | dict(kinds)
