@@ -202,20 +202,6 @@ def check_cells(
             again = workers.map(recompute, [cell for _, cell in open_ones])
             for (name, _), outcome in zip(open_ones, again, strict=True):
                 elsewhere[name][title] = outcome
-    took = sum(now["seconds"] for *_, now in done)
-    takes = sum(cell["seconds"] for _, cell, _ in done)
-    differ = [(name, cell) for name, cell, now in done if not same_cell(cell, now)]
-    print(f"{len(done)} fits made again, of which {len(differ)} differ", flush=True)
-    elsewhere: dict[str, dict[str, Outcome]] = {name: {} for name, _ in differ}
-    for name, cell in differ:
-        path = results / OTHER / f"{Cell(*(cell[f] for f in Cell._fields)).key}.json"
-        if not name.startswith("wide/") and path.exists():
-            elsewhere[name]["the AVX2 kernels of another machine"] = json.loads(path.read_text())
-    for title, variables in others.items() if differ else ():
-        with kernels(variables), pool(n) as workers:
-            again = workers.map(recompute, [cell for _, cell in differ])
-            for (name, _), outcome in zip(differ, again, strict=True):
-                elsewhere[name][title] = outcome
     return settled(), took / takes if takes else 1.0
 
 
