@@ -26,6 +26,8 @@ def build() -> int:
         main(["build", ".", "-W", "--keep-going", "-n"], standalone_mode=False)
     except Abort:  # click's name for it
         raise KeyboardInterrupt from None
+    except RuntimeError:  # what is wrong has been said
+        return 1
     return 0
 
 
