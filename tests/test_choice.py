@@ -144,7 +144,8 @@ def test_the_weight_that_the_logits_were_made_with_does_not_matter(lam, wish):
         assert again[2:] == choice[2:]
 
 
-@pytest.mark.parametrize("wish", [{"recall": 0.9}, {"recall": 0.3}, {"expense": 6.0}])
+# The plain fit's recall is about 0.44, so that some rows are decided otherwise in any sample.
+@pytest.mark.parametrize("wish", [{"recall": 0.9}, {"recall": 0.15}, {"expense": 6.0}])
 def test_the_promise_is_what_a_moved_threshold_does_to_these_rows(wish):
     _, o, y = sample()
     choice = choose_lam(o, y, **wish)
@@ -155,7 +156,8 @@ def test_the_promise_is_what_a_moved_threshold_does_to_these_rows(wish):
     fewer, more = (before, after) if choice.lam > 0.5 else (after, before)
     assert choice.expense == pytest.approx(expense(fewer, more))
     low, high = choice.expense_interval()
-    assert low < choice.expense < high
+    assert low <= choice.expense <= high  # at the lower end where no majority row is accused
+    assert low < high
 
 
 def test_rows_of_one_logit_are_all_found_or_none():

@@ -247,12 +247,18 @@ def test_the_balance_of_the_squared_error_by_hand():
     assert balance(y, o, 0.8, SQUARED_ERROR).residual == pytest.approx(lhs / 0.25 - 1)
 
 
-def test_csmlp_keeps_its_own_balance_and_not_the_key_equation(overlapping, seed):
+def test_csmlp_keeps_its_own_balance(overlapping, seed):
     X, y = overlapping
     clf = CSMLPClassifier((2,), tol=1e-9, random_state=seed).fit(X, y)
     own = balance(y, clf.decision_function(X), clf.lam_, SQUARED_ERROR)
     assert own.residual == pytest.approx(0, abs=1e-6)
-    assert abs(key_equation(y, clf.predict_proba(X)[:, 1], clf.lam_).residual) > 1e-3
+
+
+# On some samples it comes close to the key equation; this one is a counter-example, by 8 %.
+def test_csmlp_need_not_keep_the_key_equation():
+    X, y = sim1(60, 240, np.random.default_rng(0))
+    clf = CSMLPClassifier((), tol=1e-9, random_state=0).fit(X, y)
+    assert abs(key_equation(y, clf.predict_proba(X)[:, 1], clf.lam_).residual) > 0.05
 
 
 def test_wrong_arguments_of_the_losses_are_refused():
