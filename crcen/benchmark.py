@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from crcen.datasets import load_available, load_dataset
 from crcen.evaluation import Rows, best, evaluate, tune, weight
 from crcen.methods import METHODS, TOL, Method
-from crcen.mishaps import end_with
+from crcen.mishaps import deaf, end_with
 from crcen.protocol import (
     FOLDS,
     PROTOCOLS,
@@ -184,7 +184,9 @@ class _Work:
         """Compute the units, the longest first, and hand back each when it is done."""
         queue = sorted(units, key=lambda unit: (-self.cost(unit), unit))
         parallel = Parallel(self.n_jobs, batch_size=1, return_as="generator_unordered")
-        for unit, found in parallel(self._job(unit) for unit in queue):
+        with deaf():
+            results = parallel(self._job(unit) for unit in queue)
+        for unit, found in results:
             yield unit, found | self.origin(unit)
 
     def origin(self, unit: _Task) -> dict[str, Any]:

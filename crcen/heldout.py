@@ -36,7 +36,7 @@ from crcen.datasets import load_available, load_dataset
 from crcen.evaluation import Rows, best, quiet
 from crcen.expense import confusion_counts
 from crcen.methods import METHODS, NETWORK_GRID, TOL
-from crcen.mishaps import end_with
+from crcen.mishaps import deaf, end_with
 from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Search, splits
 from crcen.results import Store, StoreError, made_with
 from crcen.weights import prior_shift
@@ -145,7 +145,9 @@ def fill(
     jobs.sort(key=lambda job: -job[1].data.size)
     progress = Progress(len(jobs), sum(job[1].data.size for job in jobs), report)
     parallel = Parallel(n_jobs, batch_size=1, return_as="generator_unordered")
-    for run, cost, found in parallel(delayed(_compute)(*job, seed, os.getpid()) for job in jobs):
+    with deaf():
+        results = parallel(delayed(_compute)(*job, seed, os.getpid()) for job in jobs)
+    for run, cost, found in results:
         store.write(run.key, found)
         progress(run.key, 1, cost, found)
 

@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -151,11 +152,25 @@ def _drop_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C, which a terminal sends to all: one is to tell of it.
+
+    They inherit that it waits, and can then ignore it. Here it waits no longer than the block.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 @cache
 def end_with(parent: int) -> None:
-    """Let this process, if it is one of joblib's workers, end soon after the one that started it.
+    """Let this process, if it is one of joblib's workers, end with the one that started it only.
 
-    By itself a worker whose parent was killed may wait for more work for ever.
+    By itself a worker whose parent was killed may wait for more work for ever, and one that hears
+    Ctrl-C prints a traceback.
 
     Parameters
     ----------
@@ -170,6 +185,7 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     if current_process().name.startswith("LokyProcess"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=watch, daemon=True).start()
 
 

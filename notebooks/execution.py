@@ -239,12 +239,8 @@ def execute_all(
         ProcessPoolExecutor(workers, context, set_environment, (root, scratch, progress)) as pool,
     ):
         try:
-            # A worker is deaf to Ctrl-C from its first moment, by the mask that it inherits.
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-            try:
+            with module("mishaps").deaf():
                 running = {pool.submit(execute, job, root, scratch): job for job in jobs}
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             while running:
                 done, _ = wait(running, PATIENCE)
                 while not progress.empty():
