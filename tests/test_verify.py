@@ -336,7 +336,8 @@ def test_a_planted_wrong_number_is_found_and_the_rest_is_the_same(small, capsys)
     (entry,) = yaml.safe_load(said.partition("elsewhere.yml:\n")[2])
     assert entry["cells"] == {"same": 3, "processor": 0, "otherwise": 1}
     assert entry["chapters"] == ["other", "tiny"]
-    assert entry["numbers"] == {"same": 3, "processor": 0, "otherwise": 1, "digits": 1}
+    assert entry["numbers"] == {"same": 1, "processor": 0, "otherwise": 1, "digits": 1}
+    assert entry["texts"] == {"same": 2, "processor": 0, "otherwise": 0}
     assert not [*(small / "runs").iterdir()]
 
 
