@@ -62,19 +62,25 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value  # as a store writes it
 
 
-def settle_cell(recorded: Outcome, here: Outcome, others: Mapping[str, Outcome]) -> Found:
+def settle_cell(
+    recorded: Outcome, here: Outcome, others: Mapping[str, Outcome], known: Outcome | None = None
+) -> Found:
     """Tell why a cell differs.
 
-    It is the processor only if other kernels give what is recorded, or if two kinds of kernels are
-    at least as many rows apart as here is from the record. How far they are from the record itself
-    is no evidence: it would excuse any error in it.
+    It is the processor only if other kernels give what is recorded, if two kinds of kernels are at
+    least as many rows apart as here is from the record, or if what comes out here is recorded for
+    other kernels. How far other kernels are from the record is no evidence: it would excuse any
+    error in it; nor is how far here is from what is known of another machine, which would excuse
+    any error here.
 
     Parameters
     ----------
     recorded, here : mapping
         The cell in the store, and recomputed.
     others : mapping
-        The cell computed with other kernels, by their name.
+        The cell computed on this machine with other kernels, by their name.
+    known : mapping, optional
+        The cell as another machine recorded it with other kernels.
     """
     if same_cell(recorded, here):
         return Found("same")
@@ -83,6 +89,8 @@ def settle_cell(recorded: Outcome, here: Outcome, others: Mapping[str, Outcome])
     if not apart:
         return Found("otherwise", "the scores or the data differ, the counts do not")
     if recorded["sha256"] == here["sha256"]:
+        if known and same_cell(known, here):
+            return Found("processor", f"{what}; as recorded with other kernels")
         for name, other in others.items():
             if same_cell(recorded, other):
                 return Found("processor", f"{what}; {name} give what is recorded")

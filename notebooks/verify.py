@@ -44,7 +44,7 @@ from crcen.benchmark import FAILURES
 from crcen.datasets import load_dataset
 from crcen.evaluation import evaluate, weight
 from crcen.methods import METHODS
-from crcen.protocol import SCORES, Cell, splits
+from crcen.protocol import SCORES, splits
 from crcen.results import machine, made_with, write_whole
 
 PROFILE = "quick"
@@ -185,13 +185,14 @@ def check_cells(
     differ = [(name, cell) for name, cell, now in done if not same_cell(cell, now)]
     print(f"{len(done)} fits made again, of which {len(differ)} differ", flush=True)
     elsewhere: dict[str, dict[str, Outcome]] = {name: {} for name, *_ in done}
-    for name, cell in differ:
-        path = results / OTHER / f"{Cell(*(cell[f] for f in Cell._fields)).key}.json"
-        if not name.startswith("wide/") and path.exists():
-            elsewhere[name]["the AVX2 kernels of another machine"] = json.loads(path.read_text())
+    paths = {name: results / OTHER / f"{name}.json" for name, _ in differ}
+    known = {n: json.loads(path.read_text("utf8")) for n, path in paths.items() if path.exists()}
 
     def settled() -> dict[str, Found]:
-        return {name: settle_cell(cell, now, elsewhere[name]) for name, cell, now in done}
+        return {
+            name: settle_cell(cell, now, elsewhere[name], known.get(name))
+            for name, cell, now in done
+        }
 
     for title, variables in others.items():
         found = settled()

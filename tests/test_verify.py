@@ -117,6 +117,11 @@ def test_a_difference_is_the_processors_only_with_evidence(others, kind):
     assert agreement.settle_cell(CELL, moved(3), others).kind == kind
 
 
+@pytest.mark.parametrize(("known", "kind"), [(3, "processor"), (0, "otherwise"), (9, "otherwise")])
+def test_another_machines_record_is_evidence_only_where_this_machine_gives_the_same(known, kind):
+    assert agreement.settle_cell(CELL, moved(3), {}, moved(known)).kind == kind
+
+
 def test_a_cell_that_failed_must_fail_again_with_the_same_kind_of_error():
     failed = {"failed": "ValueError: worse than random", "sha256": "a"}
     again = failed | {"failed": "ValueError: no better than random"}
