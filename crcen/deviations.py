@@ -180,14 +180,22 @@ def sgd_spread(
     if not np.isfinite(H).all():
         raise ValueError("X is too large for its squares to be finite: scale the columns.")
     S = np.atleast_2d(np.cov(weight * (p - y) * rows.T, bias=True)) / batch_size
-    contraction = np.eye(len(H)) - eta * H
-    if np.abs(np.linalg.eigvalsh(contraction)).max() >= 1:
+    with np.errstate(over="ignore"):
+        contraction = np.eye(len(H)) - eta * H
+    finite = np.isfinite(contraction).all()
+    if not finite or np.abs(np.linalg.eigvalsh(contraction)).max() >= 1:
         raise ValueError(
             f"step={step!r} makes the iterates diverge: go below "
             f"{2 / np.linalg.eigvalsh(H).max():.2g}, and drop columns without effect."
         )
-    C = solve_discrete_lyapunov(contraction, eta**2 * S)
-    return float(np.sqrt((H @ C @ H)[-1, -1]) / np.mean(weight * (1 - y) * p))
+    try:
+        C = solve_discrete_lyapunov(contraction, S)  # over eta^2, which may be beyond a float
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            f"step={step!r} moves some direction of X by less than rounding: give a larger step, "
+            "and drop columns without effect."
+        ) from None
+    return float(np.sqrt((eta * H @ C @ (eta * H))[-1, -1]) / np.mean(weight * (1 - y) * p))
 
 
 def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> float:

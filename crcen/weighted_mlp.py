@@ -132,8 +132,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         if network.n_parameters > MOST:
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must make fewer parameters than "
-                f"{network.n_parameters:.0e}: the solver keeps a hundred vectors of that length."
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must make fewer parameters, at "
+                f"most {MOST:.0e}: the solver keeps a hundred vectors of that length."
             )
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
         objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
@@ -161,7 +161,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
             )
             warnings.warn(
                 f"{type(self).__name__} stopped after {solution.n_iter} iterations at a gradient "
-                f"max-norm of {solution.grad_norm:.1e}, above tol={self.tol:g}: {remedy}.",
+                f"max-norm of {solution.grad_norm:.1e}, above tol={float(self.tol):g}: {remedy}.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -214,8 +214,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
     def _validated(self, *given: ArrayLike, **options: bool) -> Any:
         try:
             return validate_data(self, *given, dtype=np.float64, **options)
-        except OverflowError as error:  # scikit-learn does not expect such integers
-            raise ValueError(f"X or y is beyond the range of a float: {error}.") from None
+        except (OverflowError, RuntimeError) as error:  # scikit-learn does not expect such things
+            raise ValueError(f"X or y cannot be read as numbers: {error}.") from None
 
     def _check_parameters(self) -> None:
         sizes = self.hidden_layer_sizes

@@ -7,8 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
-from crcen import CRCENLoss, choose_lam, imbalance_ratio, key_equation, load_dataset, prior_shift
+from crcen import (
+    CRCENClassifier,
+    CRCENLoss,
+    choose_lam,
+    imbalance_ratio,
+    key_equation,
+    load_dataset,
+    prior_shift,
+)
 from crcen.choice import Share
 from crcen.deviations import effective_lam, focal, separable_limit, sgd_spread
 from crcen.expense import Confusion, expense, expense_interval, expenses
@@ -204,3 +213,37 @@ def test_a_class_without_a_flow_has_a_residual_of_nan_with_a_warning():
     with pytest.warns(RuntimeWarning, match=r"classes \[0, 1\] give nothing"):
         found = class_balance([0, 1], np.eye(2), [1, 1])
     assert np.isnan(found.residual).all()
+
+
+# What a hundred thousand odd inputs found
+
+
+def test_a_step_beyond_the_range_of_a_float_is_refused_or_answered():
+    y, p = [0, 1], [0.5, 0.5]
+    with pytest.raises(ValueError, match=r"^step=1e\+308 makes the iterates diverge"):
+        sgd_spread([[1e10], [0]], y, p, 0.5, step=1e308, batch_size=1)
+    # eta^2 is infinite, but eta H is not: the spread of a bias alone depends on that alone
+    tiny = [1e-300, 1e-300]
+    spread = sgd_spread([[], []], y, tiny, 0.5, step=1e299, batch_size=4)
+    assert np.isfinite(spread)
+    assert spread > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"X": [[torch.ones(1, requires_grad=True)], [1.0]]}, "^X or y cannot be read as numbers"),
+        ({"X": [[10**400], [1]]}, "^X or y cannot be read as numbers"),
+        ({"hidden_layer_sizes": (10**400,)}, r"^hidden_layer_sizes=.* must make fewer param"),
+    ],
+)
+def test_what_scikit_learn_does_not_expect_is_told(given, message):
+    X = given.pop("X", [[0.0], [1.0]])
+    with pytest.raises(ValueError, match=message):
+        CRCENClassifier(**given).fit(X, [0, 1])
+
+
+def test_a_tolerance_of_any_kind_of_number_is_told_where_it_is_not_reached():
+    clf = CRCENClassifier(tol=Fraction(1, 10**9), max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="above tol=1e-09"):
+        clf.fit([[0.0], [1.0], [2.0]], [0, 1, 0])
