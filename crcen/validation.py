@@ -176,14 +176,6 @@ def check_both(y: ArrayLike, why: str) -> Values:
     return labels
 
 
-def check_rows(name: str, value: ArrayLike, n: int, accepted: Range, remedy: str) -> Values:
-    """Return one number for each of n labels, or say that they do not fit the labels."""
-    values = check_numbers(name, value, accepted, remedy=remedy)
-    if values.shape != (n,):
-        raise ValueError(f"{name} has shape {values.shape} for {n} labels: {remedy}.")
-    return values
-
-
 def check_probabilities(p: ArrayLike, n: int) -> Values:
     """Return probabilities as a float vector, or say that they do not fit the n labels."""
     values = _floats(p)
