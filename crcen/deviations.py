@@ -291,24 +291,11 @@ def focal(gamma: float) -> Loss:
     if gamma > 1e6:
         raise ValueError(f"gamma={gamma!r} must be at most 1e6: no row is left to learn from.")
 
-    def parts(o: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        sign = 2 * y - 1
-        q, u = torch.sigmoid(sign * o), torch.sigmoid(-sign * o)
-        return sign, q, u, torch.nn.functional.logsigmoid(sign * o)
-
     def value(o: Tensor, y: Tensor) -> Tensor:
-        _, _, u, log_q = parts(o, y)
-        return -(u**gamma) * log_q
+        wrong = (1 - 2 * y) * o  # the logit of u = 1 - q
+        return -(torch.sigmoid(wrong) ** gamma) * torch.nn.functional.logsigmoid(-wrong)
 
-    def slope(o: Tensor, y: Tensor) -> Tensor:
-        sign, q, u, log_q = parts(o, y)
-        return sign * u**gamma * (gamma * q * log_q - u)
-
-    def curvature(o: Tensor, y: Tensor) -> Tensor:
-        _, q, u, log_q = parts(o, y)
-        return u**gamma * q * ((2 * gamma + 1) * u + gamma * (u - gamma * q) * log_q)
-
-    return Loss(value, slope, curvature)
+    return Loss(value, gamma=gamma)
 
 
 def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
@@ -356,6 +343,5 @@ def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
     logits = check_logits("o", o, y.size)
     if not isinstance(loss, Loss):
         raise ValueError(f"loss={loss!r} must be a Loss of crcen.losses, or focal(gamma).")
-    with one_thread():
-        slope = loss.slope(torch.tensor(logits), torch.tensor(y)).numpy()
+    slope = loss.slope(logits, y.astype(float))
     return sides(float(-slope @ y), float(slope @ (1 - y)), (1 - lam) / lam)

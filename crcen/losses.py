@@ -1,8 +1,7 @@
 """The losses: class-weighted cross entropy (Eq. 1) and Castro & Braga's squared error.
 
 Each takes output logits ``o`` and labels ``y`` in {0, 1} and returns one value a row, before
-the class weights. A `Loss` joins it with its derivatives by the logit, from which those by the
-parameters follow.
+the class weights. A `Loss` joins it with its slope by the logit, from which the gradient follows.
 """
 
 from __future__ import annotations
@@ -10,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from crcen import kernels
 from crcen.validation import check_choice, check_lam
 
 
@@ -65,43 +67,42 @@ def squared_error(o: Tensor, y: Tensor) -> Tensor:
 
 
 class Loss(NamedTuple):
-    """A loss and its derivatives, all taking logits and labels, a value a row.
+    """A loss of the logit: written for PyTorch, and how `crcen.kernels` names it.
 
     Attributes
     ----------
     value : callable
-        The loss l(o, y).
-    slope : callable
-        Its derivative dl/do.
-    curvature : callable
-        Its second derivative.
+        The loss l(o, y) of logits and labels, a value a row, in PyTorch's operations.
+    is_squared : bool
+        Whether it is the squared error; else it is a focal loss.
+    gamma : float
+        Exponent of the focal loss; 0 is cross entropy.
     """
 
     value: Callable[[Tensor, Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]
-    curvature: Callable[[Tensor, Tensor], Tensor]
+    is_squared: bool = False
+    gamma: float = 0.0
+
+    def slope(self, o: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Compute dl/do of logits and labels, a value a row.
+
+        For cross entropy p - y: -(1 - p) on class 1 and p on class 0, the factors of Eq. 5.
+
+        Examples
+        --------
+        >>> CROSS_ENTROPY.slope(np.zeros(2), np.array([0.0, 1.0]))
+        array([ 0.5, -0.5])
+        """
+        slopes = np.empty(len(o))
+        kernels.losses(o, 1 - 2 * y, np.ones(len(o)), self.is_squared, self.gamma, slopes)
+        return slopes
 
 
-#: Cross entropy. Its slope is p - y: -(1 - p) on class 1 and p on class 0, the factors of Eq. 5.
-CROSS_ENTROPY = Loss(
-    cross_entropy,
-    lambda o, y: torch.sigmoid(o).sub_(y),
-    lambda o, y: torch.sigmoid(o) * torch.sigmoid(-o),
-)
-
-
-def _squared_error_slope(o: Tensor, y: Tensor) -> Tensor:
-    t = torch.tanh(o)
-    return -2 * (2 * y - 1 - t) * (1 - t * t)
-
-
-def _squared_error_curvature(o: Tensor, y: Tensor) -> Tensor:
-    t = torch.tanh(o)
-    return 2 * (1 - t * t) * (1 - t * t + 2 * t * (2 * y - 1 - t))
-
+#: Cross entropy.
+CROSS_ENTROPY = Loss(cross_entropy)
 
 #: Squared error of the tanh output.
-SQUARED_ERROR = Loss(squared_error, _squared_error_slope, _squared_error_curvature)
+SQUARED_ERROR = Loss(squared_error, is_squared=True)
 
 
 class CRCENLoss(torch.nn.Module):

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtrs
 
+from crcen import kernels
 from crcen.threads import one_thread
 
 Vector = NDArray[np.float64]
@@ -196,23 +196,20 @@ def _line_search(
 
 
 class _Memory:
-    r"""The inverse Hessian as L-BFGS sees it, in compact form.
+    r"""The inverse Hessian as L-BFGS sees it: a first model and the last steps.
 
-    From a first model :math:`\gamma B`, with B the identity or the inverse Hessian of some
-    iterations ago, and the last steps s and changes y of the gradient as the rows of S and Y,
+    The first model is :math:`\gamma B`, with B the identity or the inverse Hessian of some
+    iterations ago. Each step s and change y of the gradient turn a model H into
 
-    .. math:: H = \gamma B + S^T R^{-T} (D + \gamma Y B Y^T) R^{-1} S
-                  - \gamma S^T R^{-T} Y B - \gamma B Y^T R^{-1} S,
+    .. math:: (I - \rho s y^T)\, H\, (I - \rho y s^T) + \rho s s^T , \qquad \rho = 1 / s^T y,
 
-    R the upper triangle of :math:`S Y^T`, oldest pair first, and D its diagonal (Byrd, Nocedal &
-    Schnabel 1994, Math. Program. 63, 129-156, Eq. 3.1).
+    of which two loops over the steps compute a product (Nocedal 1980, Math. Comput. 35, 773-782).
     """
 
     def __init__(self, size: int, base: Vector | None = None) -> None:
         self.base, self.scale, self.n_pairs = base, 1.0, 0
         self.S, self.Y = np.empty((HISTORY, size)), np.empty((HISTORY, size))
-        self.BY = self.Y if base is None else np.empty_like(self.Y)
-        self.SY, self.YBY = np.empty((HISTORY, HISTORY)), np.empty((HISTORY, HISTORY))
+        self.rho = np.empty(HISTORY)
 
     @property
     def blank(self) -> bool:
@@ -221,34 +218,24 @@ class _Memory:
 
     def add(self, s: Vector, y: Vector) -> None:
         """Remember a step and the change of the gradient, in place of the oldest pair."""
-        if not s @ y > 1e-10 * math.sqrt((s @ s) * (y @ y)):
+        sy, yy = float(s @ y), float(y @ y)
+        if not sy > 1e-10 * math.sqrt(float(s @ s) * yy):
             return  # no positive curvature to learn from
         k = self.n_pairs % HISTORY
         self.n_pairs += 1
-        n = min(self.n_pairs, HISTORY)
-        self.S[k], self.Y[k] = s, y
-        if self.base is not None:
-            self.BY[k] = self.base @ y
-        self.SY[:n, k] = self.S[:n] @ y
-        self.YBY[:n, k] = self.YBY[k, :n] = self.BY[:n] @ y
-        self.scale = self.SY[k, k] / self.YBY[k, k]
+        self.S[k], self.Y[k], self.rho[k] = s, y, 1 / sy
+        self.scale = sy / (yy if self.base is None else y @ self.base @ y)
 
     def direction(self, gradient: Vector) -> Vector:
         """Multiply by -H: the quasi-Newton step."""
         if self.blank:
             return -gradient / max(1.0, float(np.linalg.norm(gradient)))
-        q = self.scale * (gradient if self.base is None else self.base @ gradient)
-        n = min(self.n_pairs, HISTORY)
-        if not n:
-            return -q
-        S, Y, BY = self.S[:n], self.Y[:n], self.BY[:n]
-        age = np.arange(self.n_pairs - n, self.n_pairs) % HISTORY  # rows, oldest first
-        R, YBY = self.SY[age[:, None], age], self.YBY[age[:, None], age]
-        u, v = np.empty(n), np.empty(n)
-        r = dtrtrs(R, (S @ gradient)[age])[0]
-        u[age] = r
-        v[age] = dtrtrs(R, R.diagonal() * r + self.scale * YBY @ r - (Y @ q)[age], trans=1)[0]
-        return -(q + v @ S - self.scale * (u @ BY))
+        n, newest = min(self.n_pairs, HISTORY), self.n_pairs - 1
+        steps, q = np.empty(n), -gradient
+        kernels.unfold(q, self.S, self.Y, self.rho, newest, steps)
+        q = self.scale * (q if self.base is None else self.base @ q)
+        kernels.fold(q, self.S, self.Y, self.rho, newest, steps)
+        return q
 
 
 def _inverse(hessian: Vector) -> Vector:

@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
+from crcen.deviations import focal
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.network import ACTIVATIONS, Network, Objective
 
@@ -117,7 +118,7 @@ def test_value_is_the_weighted_mean_plus_the_penalty(l2):
 
 @pytest.mark.parametrize("sizes", DEPTHS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR, focal(0.5), focal(2.0)])
 def test_gradient_is_that_of_finite_differences(sizes, activation, loss):
     network = Network(sizes, activation)
     theta = parameters(network)
@@ -181,7 +182,7 @@ def test_scaling_all_weights_changes_nothing(factor):
 
 @pytest.mark.parametrize("sizes", DEPTHS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR, focal(0.5), focal(2.0)])
 def test_gradient_is_that_of_automatic_differentiation(sizes, activation, loss):
     network = Network(sizes, activation)
     theta = torch.tensor(parameters(network), requires_grad=True)
@@ -194,7 +195,7 @@ def test_gradient_is_that_of_automatic_differentiation(sizes, activation, loss):
 
 @pytest.mark.parametrize("sizes", DEPTHS[:2])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR, focal(0.5), focal(2.0)])
 def test_hessian_is_that_of_automatic_differentiation(sizes, activation, loss):
     network = Network(sizes, activation)
 
@@ -233,15 +234,18 @@ def test_tiles_change_nothing_but_rounding(tile, monkeypatch):
     theta = parameters(network)
     value, whole = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
     monkeypatch.setattr("crcen.network.TILE", tile)
+    monkeypatch.setattr("crcen.network.LANES", 1)
     tiled_value, tiled = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1)(theta)
     assert tiled_value == pytest.approx(value, rel=1e-13)
     np.testing.assert_allclose(tiled, whole, rtol=1e-11, atol=1e-15)
 
 
-def test_pieces_of_the_hessian_change_nothing_but_rounding(monkeypatch):
+@pytest.mark.parametrize("tile", [1, 7, 29])
+def test_tiles_of_the_hessian_change_nothing_but_rounding(tile, monkeypatch):
     network = Network((2, 4, 1), "tanh")
     theta = parameters(network)
     whole = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1).hessian(theta)
-    monkeypatch.setattr("crcen.network.PIECE", 7)
-    pieces = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1).hessian(theta)
-    np.testing.assert_allclose(pieces, whole, rtol=1e-11, atol=1e-15)
+    monkeypatch.setattr("crcen.network.TILE", tile)
+    monkeypatch.setattr("crcen.network.LANES", 1)
+    tiled = Objective(network, CROSS_ENTROPY, X, Y, WEIGHT, 0.1).hessian(theta)
+    np.testing.assert_allclose(tiled, whole, rtol=1e-11, atol=1e-15)
