@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
+from scipy.stats import entropy
 
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.weighted_mlp import WeightedMLP
 
-_PARAMETERS = """
+_PARAMETERS = r"""
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(10,)
@@ -18,18 +19,25 @@ _PARAMETERS = """
         Weight lambda of class 1 (``classes_[1]``), in (0, 1); class 0 gets 1 - lambda.
         "balanced" is N0/(N0 + N1) of the data in hand, the inverse class frequency.
     l2 : float, default=1e-3
-        Strength beta of the penalty on the weights, in units of the weighted mean loss. Biases
-        are free.
+        Strength of the penalty on the weights; biases are free. The penalty is
+        ``l2_ * (sum of the squared weights)`` beside the weighted mean loss, with beta =
+        ``l2_ = l2 * 4 pi (1 - pi)`` and pi the weighted share of class 1: `l2` itself if the
+        classes are balanced, and as strong at any other share, where a constant leaves less loss.
     activation : {"logistic", "tanh", "relu", "identity"}, default="logistic"
         Activation of the hidden layers.
     tol : float, default=1e-6
-        Training has converged when the max-norm of the gradient is at or below `tol`. Fits of one
+        Training has converged when the relative gradient is at or below `tol`: the max-norm of
+        the gradient over the mean of the two sides of Eq. 6. So `tol` bounds the residual of the
+        key equation on the training rows, whatever the base rate and the weight. Fits of one
         problem that is written in two ways, such as a row twice or of weight 2, agree to about
         that over the curvature, and not to the last digit.
     max_iter : int, default=5000
         Most iterations of the solver.
     random_state : int, RandomState instance or None, default=None
         Seed of the starting values.
+    warm_start : bool, default=False
+        Whether `fit` starts where the last one ended, if the network has the same shape: along a
+        path of penalties or weights, see `crcen.path`.
 
     Attributes
     ----------
@@ -52,7 +60,13 @@ _PARAMETERS = """
     n_iter_ : int
         Iterations of the solver.
     grad_norm_ : float
-        Max-norm of the gradient at the end.
+        Relative gradient at the end: its max-norm over the mean of the two sides of Eq. 6,
+        :math:`\tfrac12 \sum_i w_i |\partial \ell_i/\partial o_i| / \sum_i w_i`.
+    l2_ : float
+        Strength beta of the penalty as used.
+    d2_ : float
+        Share of the loss of the best constant that the fit removes on its own rows, 0 to 1
+        (scikit-learn's ``d2_log_loss_score`` with the class weights, for cross entropy).
 """
 
 
@@ -91,6 +105,10 @@ class CRCENClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     )
 
     _loss = CROSS_ENTROPY
+
+    @staticmethod
+    def _loss_of_constant(shares: NDArray[np.float64]) -> float:
+        return float(entropy(shares))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compute the probabilities of the two classes under the *weighted* prior.
@@ -146,6 +164,10 @@ class CSMLPClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     )
 
     _loss = SQUARED_ERROR
+
+    @staticmethod
+    def _loss_of_constant(shares: NDArray[np.float64]) -> float:
+        return float(4 * shares.prod())  # where tanh o is the difference of the shares
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Map the tanh output to (0, 1): (1 + tanh o)/2 for ``classes_[1]``.

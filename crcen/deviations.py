@@ -21,7 +21,6 @@ from torch import Tensor
 
 from crcen.key_equation import KeyEquation, sides
 from crcen.losses import Loss
-from crcen.threads import one_thread
 from crcen.validation import (
     NOT_NEGATIVE,
     POSITIVE,

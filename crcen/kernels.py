@@ -299,6 +299,21 @@ def layer(vector, sizes, k):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def lay_out(X, x):  # type: ignore[no-untyped-def]
+    """Cut rows into tiles: a row a column of X and one of ones, rows of zeros at the end."""
+    n, p = X.shape
+    for t in range(x.shape[0]):
+        for j in range(x.shape[2]):
+            row = t * x.shape[2] + j
+            if row < n:
+                for i in range(p):
+                    x[t, i, j] = X[row, i]
+                x[t, p, j] = 1
+            else:
+                x[t, :, j] = 0
+
+
+@compiled
 def evaluate(theta, gradient, sizes, x, sign, weight, activation, is_squared, gamma):  # type: ignore[no-untyped-def]
     """Add the gradient of the weighted losses of all rows; return their sum, and that of slopes.
 

@@ -160,8 +160,9 @@ class Objective:
     Attributes
     ----------
     error : float
-        What the last evaluation found for :math:`\sum_i w_i |\partial\ell_i/\partial o_i|` over
-        :math:`\sum_i w_i`: both sides of Eq. 6, added.
+        The mean of the two sides of Eq. 6 at the last evaluation,
+        :math:`\tfrac12 \sum_i w_i |\partial\ell_i/\partial o_i| / \sum_i w_i`. In its unit the
+        gradient of the output bias is the residual of Eq. 6.
 
     Examples
     --------
@@ -199,13 +200,17 @@ class Objective:
         """Compute both in single precision, in about half the time, to about seven digits."""
         return self._evaluate(theta, np.float32)
 
+    def penalty(self, theta: Vector) -> float:
+        """Compute the penalty alone."""
+        return float(self._penalty * theta @ theta)
+
     def _evaluate(self, theta: Vector, dtype: type) -> tuple[float, Vector]:
-        pull = self._penalty * theta
-        gradient = 2 * pull
-        loss, self.error = kernels.evaluate(
+        gradient = 2 * self._penalty * theta
+        loss, both_sides = kernels.evaluate(
             theta.astype(dtype), gradient, self._sizes, *self._tiles(dtype), *self._options
         )
-        return float(pull @ theta) + loss, gradient
+        self.error = both_sides / 2
+        return self.penalty(theta) + loss, gradient
 
     def hessian(self, theta: Vector) -> Vector:
         r"""Compute the second derivatives of F, for a network of at most one hidden layer.
@@ -238,9 +243,7 @@ class Objective:
             )
         dtype = np.float32 if self.many_rows else np.float64
         H = np.diag(2 * self._penalty)
-        kernels.hessian(
-            theta.astype(dtype), H, self._sizes, *self._tiles(dtype), *self._options
-        )
+        kernels.hessian(theta.astype(dtype), H, self._sizes, *self._tiles(dtype), *self._options)
         return H
 
     def _tiles(self, dtype: type) -> _Tiles:
@@ -250,14 +253,9 @@ class Objective:
             n, p = X.shape
             n_tiles = -(-n // TILE)
             length = -(-n // (n_tiles * LANES)) * LANES
-            x = np.zeros((n_tiles * length, p + 1), dtype)
-            x[:n, :p], x[:n, p] = X, 1
-            sign, w = np.ones(len(x), dtype), np.zeros(len(x), dtype)
-            sign[:n], w[:n] = 1 - 2 * y, weight
-            by_column = x.reshape(n_tiles, length, p + 1).transpose(0, 2, 1)
-            self._laid_out[dtype] = _Tiles(
-                np.ascontiguousarray(by_column),
-                sign.reshape(n_tiles, length),
-                w.reshape(n_tiles, length),
-            )
+            x = np.empty((n_tiles, p + 1, length), dtype)
+            kernels.lay_out(X, x)
+            sign, w = np.ones((n_tiles, length), dtype), np.zeros((n_tiles, length), dtype)
+            sign.ravel()[:n], w.ravel()[:n] = 1 - 2 * y, weight
+            self._laid_out[dtype] = _Tiles(x, sign, w)
         return self._laid_out[dtype]

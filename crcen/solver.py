@@ -1,8 +1,8 @@
 r"""Minimise a smooth objective to a stationary point, and say how close it came.
 
 The theory of the paper speaks of stationary points, so the gradient alone decides: a run has
-converged when the max-norm of the gradient is at or below ``tol``, and never because the
-objective moved little.
+converged when the max-norm of the gradient is at or below ``tol``, in a unit that the objective
+names, and never because the objective moved little.
 
 The method is L-BFGS. Usual implementations stop where rounding hides the progress of the
 objective's value, forget what they learned when they are started again, and cannot use a better
@@ -37,6 +37,9 @@ HISTORY = 50
 SINGLE_ROUNDING, DOUBLE_ROUNDING = 1e-7, 1e-14
 SINGLE_UNTIL = 1e-5
 
+# Where no row is wrong, in any digit, there is nothing to measure a gradient by.
+LEAST_UNIT = 1e-300
+
 # The Hessian pays off in the valley around a minimum, not on the way there. It is computed anew
 # after some iterations, and directions flatter than FLAT times its steepest are not trusted.
 HESSIAN_FROM = 1e-4
@@ -59,7 +62,7 @@ class Solution:
     value : float
         The objective there.
     grad_norm : float
-        The max-norm of the gradient there.
+        The max-norm of the gradient there, in its unit.
     n_iter : int
         Iterations in all.
     converged : bool
@@ -81,6 +84,7 @@ def minimize(
     *,
     single: ValueAndGradient | None = None,
     hessian: Callable[[Vector], Vector] | None = None,
+    unit: Callable[[], float] = lambda: 1.0,
 ) -> Solution:
     """Run full-batch L-BFGS until the max-norm of the gradient is at or below `tol`.
 
@@ -102,6 +106,8 @@ def minimize(
         judged by `objective` alone.
     hessian : callable, optional
         Takes a vector, returns the Hessian; worth its cost for up to about a hundred parameters.
+    unit : callable, optional
+        Returns the positive number in whose units the gradient of the last evaluation is measured.
 
     Returns
     -------
@@ -115,7 +121,7 @@ def minimize(
     (True, True)
     """
     with one_thread(), np.errstate(all="ignore"):
-        return _minimize(objective, start, tol, max_iter, single, hessian)
+        return _minimize(objective, start, tol, max_iter, single, hessian, unit)
 
 
 def _minimize(
@@ -125,16 +131,20 @@ def _minimize(
     max_iter: int,
     single: ValueAndGradient | None,
     hessian: Callable[[Vector], Vector] | None,
+    unit: Callable[[], float],
 ) -> Solution:
+    def point(theta: Vector) -> _Point:
+        return _Point(theta, *evaluate(theta), unit())
+
     in_single = single is not None
     evaluate, rounding = (single, SINGLE_ROUNDING) if single else (objective, DOUBLE_ROUNDING)
-    here, memory = _Point(start, *evaluate(start)), _Memory(start.size)
+    here, memory = point(start), _Memory(start.size)
     n_iter, next_hessian, stalled = 0, 0, False
     while True:
         far = max(tol, SINGLE_UNTIL) < here.norm < np.inf
         if in_single and (stalled or n_iter == max_iter or not far):
             in_single, evaluate, rounding = False, objective, DOUBLE_ROUNDING
-            here = _Point(here.theta, *objective(here.theta))
+            here = point(here.theta)
         if not tol < here.norm < np.inf or n_iter == max_iter:
             break
         if hessian and here.norm <= HESSIAN_FROM and n_iter >= next_hessian:
@@ -142,7 +152,7 @@ def _minimize(
             if np.isfinite(curvature).all() and curvature.any():
                 memory = _Memory(start.size, _inverse(curvature))
             next_hessian = n_iter + HESSIAN_EVERY
-        there = _line_search(evaluate, here, memory.direction(here.gradient), rounding)
+        there = _line_search(point, here, memory.direction(here.gradient), rounding)
         stalled = there is None
         if there:
             memory.add(there.theta - here.theta, there.gradient - here.gradient)
@@ -155,13 +165,13 @@ def _minimize(
 
 
 class _Point:
-    def __init__(self, theta: Vector, value: float, gradient: Vector) -> None:
+    def __init__(self, theta: Vector, value: float, gradient: Vector, unit: float) -> None:
         self.theta, self.value, self.gradient = theta, value, gradient
-        self.norm = float(np.abs(gradient).max())
+        self.norm = float(np.abs(gradient).max()) / max(unit, LEAST_UNIT)
 
 
 def _line_search(
-    evaluate: ValueAndGradient, here: _Point, direction: Vector, rounding: float
+    point: Callable[[Vector], _Point], here: _Point, direction: Vector, rounding: float
 ) -> _Point | None:
     """Go along a direction to a point that meets Wolfe's conditions; None if there is none.
 
@@ -174,8 +184,7 @@ def _line_search(
     step, low, high = 1.0, 0.0, np.inf
     low_slope, high_slope = fall, np.nan
     for _ in range(TRIALS):
-        theta = here.theta + step * direction
-        there = _Point(theta, *evaluate(theta))
+        there = point(here.theta + step * direction)
         slope = float(direction @ there.gradient)
         decreased = there.value <= here.value + DECREASE * step * fall or (
             there.value <= here.value + rounding * abs(here.value)
@@ -219,8 +228,8 @@ class _Memory:
     def add(self, s: Vector, y: Vector) -> None:
         """Remember a step and the change of the gradient, in place of the oldest pair."""
         sy, yy = float(s @ y), float(y @ y)
-        if not sy > 1e-10 * math.sqrt(float(s @ s) * yy):
-            return  # no positive curvature to learn from
+        if not (yy > 0 and sy > 1e-10 * math.sqrt(float(s @ s) * yy)):
+            return  # no positive curvature to learn from, or none that a number can hold
         k = self.n_pairs % HISTORY
         self.n_pairs += 1
         self.S[k], self.Y[k], self.rho[k] = s, y, 1 / sy

@@ -32,6 +32,7 @@ from crcen.validation import (
 )
 from crcen.weights import imbalance_ratio, lam_from_alpha
 
+CONSTANT = 1e-4  # share of a constant's loss: a fit that removes less is as good as one
 MOST = 10**8  # parameters: beyond that, the solver's memory would be 80 GB
 
 
@@ -39,6 +40,11 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
     """Everything of the two classifiers but the loss and what the output means."""
 
     _loss: Loss
+
+    @staticmethod
+    def _loss_of_constant(shares: NDArray[np.float64]) -> float:
+        """Compute the least loss of a constant, from the weighted shares of the classes."""
+        raise NotImplementedError
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give each classifier an `__init__` and a `fit` of its own name, which TypeErrors tell."""
@@ -57,6 +63,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         tol: float = 1e-6,
         max_iter: int = 5000,
         random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.lam = lam
@@ -65,6 +72,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.random_state = random_state
+        self.warm_start = warm_start
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -104,7 +112,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the max-norm of the gradient is still above `tol` after `max_iter` iterations.
+            If the relative gradient is still above `tol` after `max_iter` iterations, or the fit
+            is no better on its own rows than a constant.
         """
         before = vars(self).copy()
         try:
@@ -128,7 +137,6 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         self._check_classes(labels, s)
 
         self.lam_ = _balancing(y01, s) if isinstance(self.lam, str) else check_lam(self.lam)
-        self.activation_ = self.activation
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         if network.n_parameters > MOST:
             raise ValueError(
@@ -136,22 +144,28 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 f"most {MOST:.0e}: the solver keeps a hundred vectors of that length."
             )
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
-        objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
+        shares = np.bincount(y01, weight / weight.sum(), 2)  # of the two classes
+        self.l2_ = float(self.l2 * 4 * shares.prod())
+        objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2_)
         solution = minimize(
             objective,
-            network.initial(check_random_state(self.random_state)),
+            self._start(network),
             tol=self.tol,
             max_iter=self.max_iter,
             single=objective.single if objective.many_rows else None,
             hessian=objective.hessian if network.is_tiny else None,
+            unit=lambda: objective.error,
         )
 
+        self.activation_ = self.activation
         layers = network.layers(torch.from_numpy(solution.theta))
         self.coefs_ = [W.numpy() for W, _ in layers]
         self.intercepts_ = [b.numpy() for _, b in layers]
         self.loss_ = solution.value
         self.n_iter_ = solution.n_iter
         self.grad_norm_ = solution.grad_norm
+        loss = solution.value - objective.penalty(solution.theta)
+        self.d2_ = float(1 - loss / self._loss_of_constant(shares))
         if not solution.converged:
             remedy = (
                 f"raise max_iter (now {self.max_iter}), scale the columns of X, or raise l2 "
@@ -160,12 +174,36 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 else "rounding stops it there, so raise tol, or scale the columns of X"
             )
             warnings.warn(
-                f"{type(self).__name__} stopped after {solution.n_iter} iterations at a gradient "
-                f"max-norm of {solution.grad_norm:.1e}, above tol={float(self.tol):g}: {remedy}.",
+                f"{type(self).__name__} stopped after {solution.n_iter} iterations at a relative "
+                f"gradient of {solution.grad_norm:.1e}, above tol={float(self.tol):g}: {remedy}.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        elif self.d2_ < CONSTANT:
+            warnings.warn(
+                f"{type(self).__name__} is no better than a constant on its own rows (d2_ below "
+                f"{CONSTANT:g}): lower l2 (now {float(self.l2):g}), or the columns of X say "
+                "nothing about y.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         return self
+
+    def _start(self, network: Network) -> NDArray[np.float64]:
+        """Take the last fit's parameters, if they are wanted and of this shape; else draw some."""
+        if self.warm_start and hasattr(self, "coefs_") and self._shape() == network:
+            return self._theta()
+        return network.initial(check_random_state(self.random_state))
+
+    def _theta(self) -> NDArray[np.float64]:
+        """Join the layers to the flat vector that the solver moved."""
+        return np.concatenate(
+            [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
+        )
+
+    def _shape(self) -> Network:
+        sizes = (len(self.coefs_[0]), *(len(b) for b in self.intercepts_))
+        return Network(sizes, self.activation_)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compute the output logits o (Eq. 2); class 1 is predicted where o > 0.
@@ -182,11 +220,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = self._validated(X, reset=False)
-        sizes = (rows.shape[1], *(len(b) for b in self.intercepts_))
-        theta = np.concatenate(
-            [a.ravel() for layer in zip(self.coefs_, self.intercepts_, strict=True) for a in layer]
-        )
-        network, weights = Network(sizes, self.activation_), torch.from_numpy(theta)
+        network, weights = self._shape(), torch.from_numpy(self._theta())
         with one_thread():  # a forked worker could not wait for PyTorch's others
             return np.concatenate(
                 [
@@ -241,6 +275,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         check_number("l2", self.l2, NOT_NEGATIVE)
         check_number("tol", self.tol, POSITIVE)
         check_count("max_iter", self.max_iter)
+        if not isinstance(self.warm_start, bool | np.bool_):
+            raise ValueError(f"warm_start={self.warm_start!r} must be True or False.")
         try:
             check_random_state(self.random_state)
         except ValueError:
