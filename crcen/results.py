@@ -26,7 +26,7 @@ from crcen.mishaps import replacing
 from crcen.protocol import SCORES, Cell, Search
 
 MANIFEST = "manifest.json"
-PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "imbalanced-learn")
+PACKAGES = ("numpy", "scipy", "numba", "torch", "scikit-learn", "imbalanced-learn")
 
 
 class StoreError(RuntimeError):

@@ -258,7 +258,7 @@ def use_loss(lam: Any, reduction: Any, logits: Any, target: Any) -> Any:
 def use_focal(gamma: Any) -> Any:
     loss = deviations.focal(gamma)
     o, y = torch.linspace(-800, 800, 33, dtype=torch.float64), torch.arange(33) % 2
-    return loss.value(o, y).numpy(), loss.slope(o, y).numpy(), loss.curvature(o, y).numpy()
+    return loss.value(o, y).numpy(), loss.slope(o.numpy(), y.numpy())
 
 
 def fit(classifier: Any) -> Callable[..., Any]:
