@@ -23,6 +23,7 @@ import torch
 from measure import best_of
 from torch import Tensor
 
+from crcen.kernels import LOGISTIC, activate
 from crcen.losses import CROSS_ENTROPY
 from crcen.network import Network, Objective
 
@@ -41,7 +42,7 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 def product_rate(m: int, k: int, n: int, dtype: torch.dtype, seconds: float) -> float:
     """Measure the product (m, k)(k, n) in GFLOP/s, the best of PyTorch and NumPy, as AB or B'A'."""
     a, b = torch.rand(m, k, dtype=dtype), torch.rand(k, n, dtype=dtype)
-    times = []
+    times: list[float] = []
     for left, right in ((a, b), (b.T.contiguous(), a.T.contiguous())):
         out = torch.empty(left.shape[0], right.shape[1], dtype=dtype)
         x, y, z = left.numpy(), right.numpy(), out.numpy()
@@ -54,14 +55,15 @@ def product_rate(m: int, k: int, n: int, dtype: torch.dtype, seconds: float) -> 
 
 
 def elementwise_time(name: str, size: int, dtype: torch.dtype, seconds: float) -> float:
-    """Measure one elementwise pass in place, in ns a number."""
+    """Measure one elementwise pass in place, in ns a number; a sigmoid, the best of two."""
     a, b = torch.rand(size, dtype=dtype), torch.ones(size, dtype=dtype)
-    works: dict[str, Callable[[], Any]] = {
-        "sigmoid": lambda: torch.sigmoid_(a),
-        "add": lambda: a.add_(b),
-        "multiply": lambda: a.mul_(b),
+    shared = a.numpy()
+    works: dict[str, list[Callable[[], Any]]] = {
+        "sigmoid": [lambda: a.sigmoid_(), lambda: activate(shared, LOGISTIC)],
+        "add": [lambda: a.add_(b)],
+        "multiply": [lambda: a.mul_(b)],
     }
-    return 1e9 * best_of(works[name], seconds) / size
+    return 1e9 * min(best_of(work, seconds) for work in works[name]) / size
 
 
 def engine_time(p: int, h: int, n: int, dtype: torch.dtype, seconds: float) -> float:
@@ -141,7 +143,7 @@ def evaluation(X: Tensor, y: Tensor, V: Tensor, W: Tensor) -> Callable[[], Tenso
         torch.sigmoid(torch.mm(V.view(-1, inputs), X, out=a).view(k, h, n), out=f[:, :-1])
         o = torch.bmm(W, f)
         CROSS_ENTROPY.value(o, y).mean(2)
-        slope = CROSS_ENTROPY.slope(o, y) / n
+        slope = (torch.sigmoid(o) - y) / n
         W_gradient = torch.bmm(slope, f.transpose(1, 2))
         torch.mul(W[:, 0, :-1, None], slope, out=delta)
         delta.mul_(torch.addcmul(f[:, :-1], f[:, :-1], f[:, :-1], value=-1, out=a.view(k, h, n)))

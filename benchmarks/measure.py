@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, wait
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -102,15 +104,33 @@ def _memory(processes: list[psutil.Process]) -> int:
 
 def machine() -> dict[str, Any]:
     """Describe the machine and the versions that a table was made with."""
-    names = ("numpy", "scipy", "scikit-learn", "torch", "skorch", "joblib")
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": _cpu_model(),
-        "cores": cpu_count(),
-        "ram_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "os": platform.platform(),
-        "python": platform.python_version(),
-    } | {name: version(name) for name in names}
+    names = ("numpy", "scipy", "numba", "scikit-learn", "torch", "skorch", "jax", "optax", "joblib")
+    return (
+        {
+            "date": time.strftime("%Y-%m-%d"),
+            "cpu": _cpu_model(),
+            "cores": cpu_count(),
+            "ram_gb": round(psutil.virtual_memory().total / 1e9, 1),
+            "os": platform.platform(),
+            "python": platform.python_version(),
+        }
+        | {name: _version(name) for name in names}
+        | {name: _first_line(name) for name in ("gcc", "R")}
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _first_line(program: str) -> str | None:
+    if shutil.which(program) is None:
+        return None
+    said = subprocess.run([program, "--version"], capture_output=True, text=True)
+    return said.stdout.partition("\n")[0]
 
 
 def _cpu_model() -> str:

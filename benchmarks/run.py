@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 from contenders import contenders
 from measure import machine
-from parts import PARTS, QUICK, Settings
+from parts import PARTS
+from settings import QUICK, Settings
 
 from crcen.results import write_whole
 
@@ -28,18 +28,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, to try it")
     parser.add_argument("--only", type=_names(PARTS), default=list(PARTS), help=", ".join(PARTS))
     names = list(contenders())
-    parser.add_argument(
-        "--contenders", type=_names(names), default=names, help="in the grids: " + ", ".join(names)
-    )
-    parser.add_argument("--max-iter", type=int, help="most iterations of ours in the grids")
+    parser.add_argument("--contenders", type=_names(names), default=names, help=", ".join(names))
+    parser.add_argument("--max-iter", type=int, help="most iterations in the grids")
     parser.add_argument("--out", type=Path, help="folder of the tables")
     options = parser.parse_args()
     settings = QUICK if options.quick else Settings()
     if options.max_iter:
         settings = replace(settings, max_iter=options.max_iter)
     out = options.out or (RESULTS / "quick" if options.quick else RESULTS)
-    if find_spec("skorch") is None:
-        parser.error("skorch is not installed: pip install -r benchmarks/requirements.txt")
 
     # One thread a process, in every child: more of them cost time on small matrices.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -1,0 +1,1 @@
+"""The opponents, a module for each library."""
