@@ -36,7 +36,7 @@ fuzz: .venv/installed  ## call every public function with 100,000 odd inputs: an
 benchmark: .venv/installed  ## compute what the store results/ lacks of Table 3, on all cores
 	$(BIN)/python -m crcen --n-jobs -1
 
-speed: .venv/installed  ## measure how fast training is, beside other libraries: a quarter of an hour
+speed: .venv/installed  ## measure how fast training is, beside other libraries: 20 minutes
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py
 

@@ -76,7 +76,7 @@ def contenders(epochs: int = 200) -> dict[str, Contender]:
         "sklearn-lbfgs-float32": Contender(partial(scikit.fit, dtype="float32")),
         "sklearn-lbfgs-on": Contender(partial(scikit.fit, tol=1e-12), parts=("single",)),
     }
-    for single, name in ((False, "c"), (True, "c-float32")):
+    for single, name in ((False, "c"), (True, "c-mixed")):
         found[name] = Contender(
             partial(liblbfgs.fit, single=single),
             partial(liblbfgs.fit_all, single=single),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -9,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, wait
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,25 @@ def fresh(work: Callable[..., Any], *args: Any) -> tuple[Any, float]:
     looked at every `INTERVAL` seconds. Pages that they share, such as libraries, count for each.
     """
     peak = 0
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=_context()) as pool:
+        process = psutil.Process(pool.submit(os.getpid).result())
         future = pool.submit(_alone, work, *args)
         while wait([future], timeout=INTERVAL).not_done:
-            peak = max(peak, _memory(psutil.Process().children(recursive=True)))
+            peak = max(peak, _memory([process, *process.children(recursive=True)]))
         return future.result(), peak / 1e6
+
+
+@cache
+def _context() -> Any:
+    """Fork from a process that has imported what takes seconds, where there is such a thing."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    folder = str(Path(__file__).parent)
+    paths = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)  # of the preloading process
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["single"])
+    return context
 
 
 def _alone(work: Callable[..., Any], *args: Any) -> Any:

@@ -1,22 +1,25 @@
 import os
 from dataclasses import replace
-from importlib.util import find_spec
 
 import contenders
+import grids
 import limits
 import numpy as np
 import pandas as pd
 import parts
 import pytest
+import settings
+import single
 import torch
 from conftest import SEED
-from contenders import OURS, REFERENCE, judge
+from contenders import OURS, REFERENCE
 from measure import fresh
+from opponents import jax_optax, liblbfgs, nnet, pytorch, scikit
+from problem import Problem, judge
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from crcen import CRCENClassifier
+from crcen import CRCENClassifier, key_equation
 from crcen.losses import CROSS_ENTROPY
 from crcen.network import Network, Objective
 from crcen.results import write_whole as write
@@ -31,55 +34,128 @@ def rows(seed):
     return X, (X[:, 0] + rng.normal(size=400) > 1).astype(int)
 
 
-def objective(layers, rows):
-    return judge(layers, 0, L2, *rows)["objective"]
+@pytest.fixture
+def problem(rows):
+    return Problem(*rows, HIDDEN, L2, seed=SEED)
 
 
-@pytest.mark.parametrize(
-    ("solver", "options"),
-    [
-        ("lbfgs", {"max_iter": 5}),
-        # A rate of almost nothing: the loss of the epoch is then that of one parameter vector.
-        ("adam", {"max_iter": 1, "learning_rate_init": 1e-14}),
-    ],
-)
-def test_scikit_learn_minimises_the_objective_of_the_judge(rows, solver, options):
-    clf = contenders.scikit(solver, 400, HIDDEN, L2, seed=SEED, **options)
+def judged(layers, problem):
+    return judge(layers, problem.l2, problem.X, problem.y, problem.lam)
+
+
+def test_ours_minimises_the_objective_of_the_judge(problem):
+    X, y = problem.X, problem.y
+    clf = CRCENClassifier(HIDDEN, l2=L2, max_iter=5, random_state=SEED)
     with pytest.warns(ConvergenceWarning):
-        clf.fit(*rows)
-    layers = zip(clf.coefs_, clf.intercepts_, strict=True)
-    assert objective(list(layers), rows) == pytest.approx(clf.loss_, rel=1e-9)
+        clf.fit(X, y)
+    found = judged(list(zip(clf.coefs_, clf.intercepts_, strict=True)), problem)
+    assert problem.lam == pytest.approx(clf.lam_)
+    assert found["objective"] == pytest.approx(clf.loss_, rel=1e-9)
+    assert found["f1"] == pytest.approx(f1_score(y, clf.predict(X)))
+    equation = key_equation(y, clf.predict_proba(X)[:, 1], clf.lam_)
+    assert found["residual"] == pytest.approx(abs(equation.residual))
 
 
-def test_ours_minimises_the_objective_of_the_judge(rows):
-    clf = CRCENClassifier(HIDDEN, lam=0.5, l2=L2, max_iter=5, random_state=SEED)
+def test_the_gradient_of_the_judge_is_that_of_the_engine(problem):
+    layers = problem.start()
+    F = Objective(
+        Network((2, *HIDDEN, 1), "logistic"),
+        CROSS_ENTROPY,
+        problem.X,
+        problem.y.astype(float),
+        problem.weight,
+        L2,
+    )
+    value, gradient = F(np.concatenate([a.ravel() for layer in layers for a in layer]))
+    found = judged(layers, problem)
+    assert found["objective"] == pytest.approx(value)
+    assert found["gradient"] == pytest.approx(np.abs(gradient).max())
+
+
+def test_scikit_learn_minimises_the_objective_of_the_judge(problem):
+    clf = scikit.network(problem, max_iter=5)
     with pytest.warns(ConvergenceWarning):
-        clf.fit(*rows)
-    judged = judge(list(zip(clf.coefs_, clf.intercepts_, strict=True)), 0, L2, *rows)
-    assert judged["objective"] == pytest.approx(clf.loss_, rel=1e-9)
-    assert judged["gradient"] == pytest.approx(clf.grad_norm_, rel=1e-6)
-    assert judged["f1"] == pytest.approx(f1_score(rows[1], clf.predict(rows[0])))
+        clf.fit(problem.X, problem.y, len(problem.y) * problem.weight)
+    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
+    assert judged(layers, problem)["objective"] == pytest.approx(clf.loss_, rel=1e-9)
 
 
-def test_the_torch_loop_minimises_the_objective_of_the_judge(rows):
-    X, y = (torch.tensor(a, dtype=torch.float32) for a in rows)
-    module = contenders.network(2, HIDDEN, seed=SEED)
-    loss = binary_cross_entropy_with_logits(module(X), y) + contenders.penalty(module, L2)
-    layers = contenders.module_layers(module)
-    assert objective(layers, rows) == pytest.approx(loss.item(), rel=1e-6)
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+def test_torch_minimises_the_objective_of_the_judge(problem, dtype, rel):
+    module = pytorch.network(problem, dtype)
+    value = pytorch.objective(problem, module, dtype)().item()
+    found = judged(pytorch.layers(module), problem)["objective"]
+    assert found == pytest.approx(value, rel=rel)
 
 
-def test_skorch_minimises_the_objective_of_the_judge(rows):
+def test_skorch_minimises_the_objective_of_the_judge(problem):
     pytest.importorskip("skorch")
-    X, y = (torch.tensor(a, dtype=torch.float32) for a in rows)
-    module = contenders.network(2, HIDDEN, seed=SEED)
-    net = contenders.skorch_net(module, L2, epochs=1).initialize()
+    X, y = (torch.tensor(a, dtype=torch.float32) for a in (problem.X, problem.y))
+    net = pytorch.skorch_net(problem, epochs=1).initialize()
     loss = net.get_loss(net.infer(X), y, training=True).item()
-    assert objective(contenders.module_layers(net.module_), rows) == pytest.approx(loss, rel=1e-6)
+    found = judged(pytorch.layers(net.module_), problem)["objective"]
+    assert found == pytest.approx(loss, rel=1e-5)
+
+
+def test_jax_minimises_the_objective_of_the_judge(problem):
+    jax = pytest.importorskip("jax")
+    data = problem.X, 1 - 2 * problem.y, problem.weight
+    value = jax_optax.loss(jax.numpy, jax.nn, problem.start(), data, L2)
+    found = judged(problem.start(), problem)["objective"]
+    assert found == pytest.approx(float(value), rel=1e-5)
+
+
+def reached(name, problem):
+    contender = contenders.contenders()[name]
+    if lack := contender.missing():
+        pytest.skip(f"no {lack}")
+    return judged(contender.fit(problem).layers, problem)
+
+
+TIGHT = 1e-6
+
+
+@pytest.mark.parametrize("hidden", [HIDDEN, ()])
+@pytest.mark.parametrize("name", ["c", "c-mixed"])
+def test_the_compiled_loop_ends_where_the_gradient_is_small(name, hidden, problem):
+    found = reached(name, replace(problem, hidden=hidden, tol=TIGHT, max_iter=5000))
+    assert found["gradient"] <= TIGHT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nnet", "jax", "jax-float64"])
+def test_others_end_where_the_gradient_is_small(name, problem):
+    pytest.importorskip("jax") if name.startswith("jax") else None
+    assert reached(name, replace(problem, max_iter=5000))["gradient"] <= problem.tol
+
+
+@pytest.mark.slow
+def test_nnet_with_all_parameters_penalised_violates_the_key_equation(problem):
+    strong = replace(problem, l2=0.1, max_iter=5000)
+    # The biases' penalty moves both sides apart, whatever the gradient of its own objective.
+    assert reached("nnet-all-decay", strong)["gradient"] > reached("nnet", strong)["gradient"]
+
+
+def test_many_fits_at_once_are_the_single_ones(problem):
+    many = [replace(problem, l2=l2, hidden=(h,)) for h in (2, 3) for l2 in (0.01, 0.1)]
+    for module, lack in ((jax_optax, not contenders._lacks("optax")), (liblbfgs, None)):
+        if (lack is not None and not lack) or (module is liblbfgs and liblbfgs.missing()):
+            continue
+        for own, together in zip(many, module.fit_all(many, 1), strict=True):
+            alone = judged(module.fit(own).layers, own)["objective"]
+            assert judged(together.layers, own)["objective"] == pytest.approx(alone, rel=1e-2)
+
+
+def test_nnet_keeps_the_order_of_its_parameters(problem):
+    layers = problem.start()
+    packed = nnet._packed(layers)
+    for (W, b), (V, c) in zip(layers, nnet._unpacked(packed, 2, *HIDDEN), strict=True):
+        np.testing.assert_array_equal(W, V)
+        np.testing.assert_array_equal(b, c)
 
 
 TINY = replace(
-    parts.QUICK,
+    settings.QUICK,
     hidden=(2,),
     l2=(1e-2,),
     folds=2,
@@ -89,42 +165,53 @@ TINY = replace(
     rows=(1_000, 2_000),
     networks=(1, 2),
     seconds=0.0,
+    large=1_000,
+    repeats=1,
 )
 TIMES = {"seconds", "cpu_seconds", "others_cpu", "base_mb", "peak_mb"}
+FEW = [OURS, REFERENCE, "c", "torch-lbfgs"]
 
 
 @pytest.fixture
 def here(monkeypatch, rows):
     """The parts in this process, on the small set."""
-    monkeypatch.setattr(parts, "fresh", lambda work, *args: (work(*args), 1.0))
-    monkeypatch.setattr(parts, "load", lambda name, share: rows)
+    for module in (grids, single, parts):
+        monkeypatch.setattr(module, "fresh", lambda work, *args: (work(*args), 1.0))
+    for module in (grids, single):
+        monkeypatch.setattr(module, "load", lambda name, share: rows)
     monkeypatch.setattr(parts, "cpu_count", lambda: 1)
     monkeypatch.setattr(limits, "NETS", {"small": (2, 3, 600)})
 
 
 @pytest.mark.slow
 def test_grids_have_a_row_a_search_and_a_row_a_fit(here):
-    names = list(contenders.contenders())
-    if find_spec("skorch") is None:
-        names.remove("skorch-adam")
-    (tables,) = parts.grids(TINY, names)
-    grids, fits = tables["grids"], tables["fits"]
-    assert grids["contender"].tolist() == names
-    assert TIMES | {"mean_ratio", "worst_ratio", "within_1_percent"} <= set(grids)
-    assert (grids["fits"] == 2).all()
+    names = list(contenders.able(FEW, "grids"))
+    (tables,) = grids.grids(TINY, names)
+    table, fits = tables["grids"], tables["fits"]
+    assert table["contender"].tolist() == names
+    assert TIMES | {"mean_ratio", "worst_ratio", "certified", "within_one_se"} <= set(table)
+    assert (table["fits"] == 2).all()
     assert len(fits) == 2 * len(names)
-    assert {"objective", "gradient", "n_iter", "f1", "fold", "hidden", "l2"} <= set(fits)
-    ours = fits[fits["contender"] == OURS]
-    assert (ours["gradient"] <= contenders.TOL).all()
-    full_batch = fits[~fits["contender"].str.contains("adam")]
-    assert full_batch.groupby("fold")["objective"].agg(np.ptp).max() < 1e-2
+    assert {"objective", "gradient", "residual", "held_out", "fold", "hidden"} <= set(fits)
+    assert (fits[fits["contender"] == OURS]["gradient"] <= TINY.tol).all()
+    assert fits.groupby("fold")["objective"].agg(np.ptp).max() < 1e-2
+
+
+@pytest.mark.slow
+def test_single_fits_and_table_1_have_a_row_a_contender(here):
+    (tables,) = single.single(TINY, FEW)
+    found = tables["single"]
+    assert found["problem"].nunique() == 4
+    assert {"seconds", "objective", "gradient", "residual", "iterations"} <= set(found)
+    assert found[found["contender"] == OURS]["certified"].all()
+    (tables,) = single.table1(TINY, FEW)
+    found = tables["table1"]
+    assert {"simulation", "fits", "gradient_max", "residual_max"} | TIMES <= set(found)
+    assert (found[found["contender"] == OURS]["residual_max"] < 1e-5).all()
 
 
 @pytest.mark.slow
 def test_the_other_parts_have_their_columns(here):
-    (tables,) = parts.table1(TINY, [])
-    assert {"simulation", "fits", "gradient_max", "residual_max"} | TIMES <= set(tables["table1"])
-    assert (tables["table1"]["residual_max"] < 1e-5).all()
     (tables,) = parts.scaling(TINY, [])
     assert {"axis", "size", "iterations", "ms_per_iteration", "slope"} <= set(tables["scaling"])
     assert set(tables["scaling"]["axis"]) == {"rows", "networks", "processes"}
@@ -147,18 +234,23 @@ def test_an_evaluation_of_several_networks_is_the_engines_of_each(seed):
 
 
 def test_the_summary_compares_fit_by_fit():
-    point = {"set": "a", "processes": 1, "hidden": 2, "l2": 0.1, "gradient": 0.0, "f1": 0.5}
+    point = {"set": "a", "processes": 1, "l2": 0.1, "gradient": 0.0, "residual": 0.0, "f1": 0.5}
     point |= {"n_iter": 1, "scoring_seconds": 0.0}
     objectives = {REFERENCE: [1.0, 2.0], OURS: [1.005, 2.1]}
     fits = pd.DataFrame(
-        point | {"contender": name, "fold": fold, "objective": value}
+        point
+        | {"contender": name, "fold": fold, "objective": value, "hidden": hidden}
+        | {"held_out": hidden + fold + (name == OURS)}
         for name, values in objectives.items()
+        for hidden in (2, 4)
         for fold, value in enumerate(values)
     )
-    ours = parts.summary(pd.DataFrame({"contender": list(objectives)}), fits).iloc[1]
+    ours = grids.summary(pd.DataFrame({"contender": list(objectives)}), fits, 1e-4).iloc[1]
     assert ours["mean_ratio"] == pytest.approx(3.105 / 3)
     assert ours["worst_ratio"] == pytest.approx(1.05)
     assert ours["within_1_percent"] == 0.5
+    assert (ours["winner_hidden"], ours["winner_log_loss"], ours["winner_se"]) == (2, 3.5, 0.5)
+    assert not ours["within_one_se"]
 
 
 @pytest.mark.slow

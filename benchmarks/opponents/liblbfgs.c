@@ -24,7 +24,7 @@ enum { TILE = 256 };
 
 typedef struct {
     int p, h, tiles;   /* columns with the ones, neurons, tiles */
-    double l2, tol;
+    double l2, tol, norm; /* norm: the largest entry of the gradient at the last iterate */
     real *x, *sign, *weight; /* (tiles, p, TILE); 1 - 2y and w, (tiles, TILE) */
     real *hidden;            /* (h, TILE): values, then what is passed down */
     real *theta, *sums;      /* the parameters, and a tile's sums over its rows */
@@ -118,11 +118,11 @@ static int progress(void *instance, const double *x, const double *g, double fx,
                     double gnorm, double step, int n, int k, int ls)
 {
     Fit *f = instance;
-    double most = 0;
+    f->norm = 0;
     for (int i = 0; i < n; i++)
-        most = fmax(most, fabs(g[i]));
+        f->norm = fmax(f->norm, fabs(g[i]));
     f->iterations = k;
-    return most <= f->tol; /* what is not zero ends the search */
+    return f->norm <= f->tol; /* what is not zero ends the search */
 }
 
 static real *room(size_t size)
@@ -132,12 +132,13 @@ static real *room(size_t size)
     return array;
 }
 
-/* Fit from theta, which is replaced; X is (rows, p), weights of sum 1. Returns the iterations. */
+/* Fit from theta, which is replaced; X is (rows, p), weights of sum 1. Gives the gradient's
+   max-norm, returns the iterations. */
 int fit(int rows, int p, int h, const double *X, const double *y, const double *weight, double l2,
-        double tol, int max_iter, int memory, double *theta, double *value)
+        double tol, int max_iter, int memory, double *theta, double *norm)
 {
     const int tiles = (rows + TILE - 1) / TILE, n = h ? h * (p + 1) + h + 1 : p + 1;
-    Fit f = {.p = p + 1, .h = h, .tiles = tiles, .l2 = l2, .tol = tol};
+    Fit f = {.p = p + 1, .h = h, .tiles = tiles, .l2 = l2, .tol = tol, .norm = INFINITY};
     f.x = room((size_t)tiles * f.p * TILE);
     f.sign = room((size_t)tiles * TILE);
     f.weight = room((size_t)tiles * TILE);
@@ -160,8 +161,9 @@ int fit(int rows, int p, int h, const double *X, const double *y, const double *
     double *v = lbfgs_malloc(n);
     memcpy(v, theta, n * sizeof *v);
     openblas_set_num_threads(1);
-    lbfgs(n, v, value, evaluate, progress, &f, &options);
+    lbfgs(n, v, NULL, evaluate, progress, &f, &options);
     memcpy(theta, v, n * sizeof *v);
+    *norm = f.norm;
     lbfgs_free(v);
     free(f.x), free(f.sign), free(f.weight), free(f.hidden), free(f.theta), free(f.sums);
     return f.iterations;
