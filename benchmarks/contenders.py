@@ -67,7 +67,7 @@ def _lacks(module: str) -> str:
     return "" if find_spec(module) else module
 
 
-def contenders(epochs: int = 200) -> dict[str, Contender]:
+def contenders(epochs: int = 100) -> dict[str, Contender]:
     """Name the contenders; `epochs` of skorch."""
     everywhere = ("grids", "single", "table1")
     found = {

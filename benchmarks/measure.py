@@ -30,9 +30,9 @@ def fresh(work: Callable[..., Any], *args: Any) -> tuple[Any, float]:
     The peak is in MB, the largest sum of the resident sets of the new process and its own workers,
     looked at every `INTERVAL` seconds. Pages that they share, such as libraries, count for each.
     """
-    peak = 0
     with ProcessPoolExecutor(1, mp_context=_context()) as pool:
         process = psutil.Process(pool.submit(os.getpid).result())
+        peak = _memory([process])
         future = pool.submit(_alone, work, *args)
         while wait([future], timeout=INTERVAL).not_done:
             peak = max(peak, _memory([process, *process.children(recursive=True)]))
