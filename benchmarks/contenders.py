@@ -94,6 +94,15 @@ def contenders(epochs: int = 100) -> dict[str, Contender]:
                 threads=True,
                 parts=("grids", "single") if dtype == "float32" else ("single",),
             )
+    found["jax-vmap"] = Contender(
+        jax_optax.fit,
+        jax_optax.fit_together,
+        partial(_lacks, "optax"),
+        warm=True,
+        threads=True,
+        slow=True,
+        parts=("grids",),
+    )
     for free, name in ((True, "nnet"), (False, "nnet-all-decay")):
         found[name] = Contender(
             partial(nnet.fit, free=free),

@@ -20,6 +20,7 @@ import psutil
 import torch
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend import resource_tracker
 
 INTERVAL = 0.1  # seconds between two looks at the memory; a look takes about 2 ms of CPU
 
@@ -46,6 +47,8 @@ def _context() -> Any:
         return get_context("spawn")
     folder = str(Path(__file__).parent)
     paths = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # A forked process ends without its exit handlers: joblib's tracker tidies up, and says so.
+    os.environ["PYTHONWARNINGS"] = f"ignore::UserWarning:{resource_tracker.__name__}"
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)  # of the preloading process
     context = get_context("forkserver")
     context.set_forkserver_preload(["single"])

@@ -14,7 +14,7 @@ import torch
 from conftest import SEED
 from contenders import OURS, REFERENCE
 from measure import fresh
-from opponents import jax_optax, liblbfgs, nnet, pytorch, scikit
+from opponents import jax_optax, nnet, pytorch, scikit
 from problem import Problem, judge
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
@@ -136,14 +136,15 @@ def test_nnet_with_all_parameters_penalised_violates_the_key_equation(problem):
     assert reached("nnet-all-decay", strong)["gradient"] > reached("nnet", strong)["gradient"]
 
 
-def test_many_fits_at_once_are_the_single_ones(problem):
+@pytest.mark.parametrize("name", ["c", "jax", "jax-vmap"])
+def test_many_fits_at_once_are_the_single_ones(name, problem):
+    contender = contenders.contenders()[name]
+    if lack := contender.missing():
+        pytest.skip(f"no {lack}")
     many = [replace(problem, l2=l2, hidden=(h,)) for h in (2, 3) for l2 in (0.01, 0.1)]
-    for module, lack in ((jax_optax, not contenders._lacks("optax")), (liblbfgs, None)):
-        if (lack is not None and not lack) or (module is liblbfgs and liblbfgs.missing()):
-            continue
-        for own, together in zip(many, module.fit_all(many, 1), strict=True):
-            alone = judged(module.fit(own).layers, own)["objective"]
-            assert judged(together.layers, own)["objective"] == pytest.approx(alone, rel=1e-2)
+    for own, together in zip(many, contender.fit_all(many, 1), strict=True):
+        alone = judged(contender.fit(own).layers, own)["objective"]
+        assert judged(together.layers, own)["objective"] == pytest.approx(alone, rel=1e-2)
 
 
 def test_nnet_keeps_the_order_of_its_parameters(problem):

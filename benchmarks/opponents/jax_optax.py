@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -82,10 +83,10 @@ def configured(dtype: str, n_threads: int) -> Any:
     return jax
 
 
-def fit(problem: Problem, dtype: str = "float32") -> Fit:
-    """Fit one network, from our starting values."""
+def fit(problem: Problem, dtype: str = "float32", n: int = 0) -> Fit:
+    """Fit one network, from our starting values, on rows that are filled up to `n`."""
     jax = configured(dtype, 1)
-    rows = (problem.X, 1 - 2 * problem.y, problem.weight)
+    rows = _padded(problem, max(n, len(problem.y)))
     arguments = jax.tree.map(lambda a: np.asarray(a, dtype), (problem.start(), rows, problem.l2))
     layers, n_iter = jax.device_get(compiled(False)(*arguments, problem.tol, problem.max_iter))
     return Fit(_double(layers), int(n_iter))
@@ -99,6 +100,21 @@ def fit_cold(problem: Problem, dtype: str = "float32") -> Fit:
 
 
 def fit_all(problems: list[Problem], n_jobs: int, dtype: str = "float32") -> list[Fit]:
+    """Fit many one by one, from as many threads as processors.
+
+    Folds are filled up to the same number of rows: one compilation for each hidden size.
+    """
+    configured(dtype, n_jobs)
+    most = max(len(problem.y) for problem in problems)
+
+    def one(problem: Problem) -> Fit:
+        return fit(problem, dtype, most)
+
+    with ThreadPoolExecutor(n_jobs) as pool:
+        return list(pool.map(one, problems))
+
+
+def fit_together(problems: list[Problem], n_jobs: int, dtype: str = "float32") -> list[Fit]:
     """Fit the networks of one hidden size at once, folds by penalties; in the order given.
 
     JAX has one process, and as many threads as it was given processors.
