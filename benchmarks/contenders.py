@@ -67,13 +67,13 @@ def _lacks(module: str) -> str:
     return "" if find_spec(module) else module
 
 
-def contenders(epochs: int = 100) -> dict[str, Contender]:
+def contenders(epochs: int = 50) -> dict[str, Contender]:
     """Name the contenders; `epochs` of skorch."""
     everywhere = ("grids", "single", "table1")
     found = {
         OURS: Contender(fit_ours, parts=everywhere),
         REFERENCE: Contender(scikit.fit, parts=everywhere),
-        "sklearn-lbfgs-float32": Contender(partial(scikit.fit, dtype="float32")),
+        "sklearn-lbfgs-float32": Contender(partial(scikit.fit, dtype="float32"), parts=("single",)),
         "sklearn-lbfgs-on": Contender(partial(scikit.fit, tol=1e-12), parts=("single",)),
     }
     for single, name in ((False, "c"), (True, "c-mixed")):
@@ -82,7 +82,7 @@ def contenders(epochs: int = 100) -> dict[str, Contender]:
             partial(liblbfgs.fit_all, single=single),
             liblbfgs.missing,
             warm=True,  # it was compiled before
-            parts=("grids", "single") if single else everywhere,
+            parts=everywhere,
         )
     for dtype, name in (("float32", "jax"), ("float64", "jax-float64")):
         for warm in (False, True):
@@ -92,13 +92,13 @@ def contenders(epochs: int = 100) -> dict[str, Contender]:
                 partial(_lacks, "optax"),
                 warm=warm,
                 threads=True,
+                slow=not warm,
                 parts=("grids", "single") if dtype == "float32" else ("single",),
             )
     found["jax-vmap"] = Contender(
         jax_optax.fit,
         jax_optax.fit_together,
         partial(_lacks, "optax"),
-        warm=True,
         threads=True,
         slow=True,
         parts=("grids",),
@@ -113,7 +113,9 @@ def contenders(epochs: int = 100) -> dict[str, Contender]:
         )
     return found | {
         "torch-lbfgs": Contender(pytorch.fit),
-        "torch-lbfgs-float64": Contender(partial(pytorch.fit, dtype=torch.float64)),
+        "torch-lbfgs-float64": Contender(
+            partial(pytorch.fit, dtype=torch.float64), parts=("single",)
+        ),
         "skorch-adam": Contender(
             partial(pytorch.fit_skorch, epochs=epochs),
             missing=partial(_lacks, "skorch"),

@@ -21,7 +21,7 @@ class Settings:
     l2: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
     folds: int = 4
     processes: tuple[int, ...] = (1, 2)
-    epochs: int = 100  # of skorch
+    epochs: int = 50  # of skorch
     tol: float = 1e-4  # largest entry of the gradient that every contender is asked for
     max_iter: int = 300  # in the grids
     single_iter: int = 5000  # in single fits and Table 1
