@@ -169,7 +169,7 @@ def parameters(tuned: Store, dataset: str) -> dict[str, Params]:
     StoreError
         If the store lacks a search.
     """
-    chosen = {}
+    chosen: dict[str, Params] = {}
     for network, method in NETWORKS.items():
         key = Search(dataset, method, 0).key
         if key not in tuned:

@@ -5,7 +5,8 @@ is still in the cache when the gradient comes back for it. Numba compiles these 
 processor at hand at their first call, and keeps the result beside them. BLAS multiplies matrices;
 what is done value by value is written as a loop, which the compiler turns into vector instructions.
 
-Every function works in the precision of its arrays. A label is a *sign*, 1 - 2y: -1 on class 1 and
+Every function works in the precision of its arrays; Numba, not a type checker, sees to their types.
+A label is a *sign*, 1 - 2y: -1 on class 1 and
 1 on class 0, and z = (1 - 2y) o is the logit of being wrong.
 """
 
@@ -32,14 +33,12 @@ def compiled(function: Function) -> Function:
 
     Products and sums may be contracted into one instruction; the order of a sum stays as written.
     """
-    return njit(function, cache=True, error_model="numpy", fastmath={"contract"})  # type: ignore[no-any-return]
+    return njit(function, cache=True, error_model="numpy", fastmath={"contract"})
 
 
 def summing(function: Function) -> Function:
     """Compile a function whose sums may be taken in any order, as vector instructions need it."""
-    return njit(  # type: ignore[no-any-return]
-        function, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
-    )
+    return njit(function, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 
 
 @intrinsic
@@ -77,7 +76,7 @@ def is_double(context: Any, x: Any) -> Any:
 
 
 @compiled
-def exp(x):  # type: ignore[no-untyped-def]
+def exp(x):
     """Compute e^x to two units in the last place; 0, or the largest, where that leaves the range.
 
     x = n log 2 + r with a whole number n: e^r by its series, 2^n by its bits, which adding a large
@@ -114,7 +113,7 @@ def exp(x):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def log_one_plus(e):  # type: ignore[no-untyped-def]
+def log_one_plus(e):
     """Compute log(1 + e) for e in [0, 1]: the series of 2 artanh(e / (2 + e))."""
     u = e / (e + like(e, 2.0))
     v = u * u
@@ -140,7 +139,7 @@ def log_one_plus(e):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def both_sides(z):  # type: ignore[no-untyped-def]
+def both_sides(z):
     """Compute sigmoid(z), sigmoid(-z) and log(1 + e^z), each to its own precision."""
     e = exp(-abs(z))
     large = like(z, 1.0) / (like(z, 1.0) + e)
@@ -152,7 +151,7 @@ def both_sides(z):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def activate(a, activation):  # type: ignore[no-untyped-def]
+def activate(a, activation):
     """Replace a by h = f(a)."""
     one, two = like(a[0], 1.0), like(a[0], 2.0)
     if activation == LOGISTIC:
@@ -167,7 +166,7 @@ def activate(a, activation):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def slope(h, activation):  # type: ignore[no-untyped-def]
+def slope(h, activation):
     """Compute f'(a) from h = f(a)."""
     if activation == LOGISTIC:
         return h * (like(h, 1.0) - h)
@@ -179,7 +178,7 @@ def slope(h, activation):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def curvature(h, activation):  # type: ignore[no-untyped-def]
+def curvature(h, activation):
     """Compute f''(a) from h = f(a)."""
     if activation == LOGISTIC:
         return h * (like(h, 1.0) - h) * (like(h, 1.0) - h - h)
@@ -189,14 +188,14 @@ def curvature(h, activation):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def pass_down(delta, h, activation):  # type: ignore[no-untyped-def]
+def pass_down(delta, h, activation):
     """Replace h = f(a) by delta f'(a)."""
     for j in range(h.size):
         h[j] = delta[j] * slope(h[j], activation)
 
 
 @summing
-def pass_down_from_output(weight, delta, h, activation):  # type: ignore[no-untyped-def]
+def pass_down_from_output(weight, delta, h, activation):
     """Replace h = f(a) by W delta f'(a); return the sum of h delta, which is the gradient in W."""
     total = like(h[0], 0.0)
     for j in range(h.size):
@@ -206,7 +205,7 @@ def pass_down_from_output(weight, delta, h, activation):  # type: ignore[no-unty
 
 
 @compiled
-def focal(z, gamma):  # type: ignore[no-untyped-def]
+def focal(z, gamma):
     """Compute the focal loss u^gamma log(1 + e^z), u = sigmoid(z), and two derivatives by z."""
     u, q, log = both_sides(z)
     if gamma == 0:  # cross entropy
@@ -219,7 +218,7 @@ def focal(z, gamma):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def squared(z):  # type: ignore[no-untyped-def]
+def squared(z):
     """Compute (1 + tanh z)^2 and its first two derivatives by z."""
     q, p, _ = both_sides(z + z)
     value = like(z, 4.0) * q * q
@@ -228,7 +227,7 @@ def squared(z):  # type: ignore[no-untyped-def]
 
 
 @summing
-def losses(o, sign, weight, is_squared, gamma, delta):  # type: ignore[no-untyped-def]
+def losses(o, sign, weight, is_squared, gamma, delta):
     """Sum the weighted losses of some rows, and the sizes of their slopes; give w dl/do.
 
     A loss falls with the logit of being right, so that a slope has the sign of its row.
@@ -256,7 +255,7 @@ def losses(o, sign, weight, is_squared, gamma, delta):  # type: ignore[no-untype
 
 
 @summing
-def inner(a, b):  # type: ignore[no-untyped-def]
+def inner(a, b):
     """Compute the inner product of two short vectors."""
     total = like(a[0], 0.0)
     for j in range(a.size):
@@ -265,14 +264,14 @@ def inner(a, b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def add_multiple(total, factor, a):  # type: ignore[no-untyped-def]
+def add_multiple(total, factor, a):
     """Add a multiple of a vector to another."""
     for j in range(a.size):
         total[j] += factor * a[j]
 
 
 @compiled
-def unfold(q, S, Y, rho, newest, steps):  # type: ignore[no-untyped-def]
+def unfold(q, S, Y, rho, newest, steps):
     """Take the steps S from a vector, the newest first (the first loop of L-BFGS)."""
     for age in range(steps.size):
         k = (newest - age) % len(S)
@@ -281,7 +280,7 @@ def unfold(q, S, Y, rho, newest, steps):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def fold(q, S, Y, rho, newest, steps):  # type: ignore[no-untyped-def]
+def fold(q, S, Y, rho, newest, steps):
     """Put them back on, the oldest first (the second loop of L-BFGS)."""
     for age in range(steps.size - 1, -1, -1):
         k = (newest - age) % len(S)
@@ -289,7 +288,7 @@ def fold(q, S, Y, rho, newest, steps):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def layer(vector, sizes, k):  # type: ignore[no-untyped-def]
+def layer(vector, sizes, k):
     """View layer k of a flat vector as a matrix: the weights, and below them the bias."""
     start = 0
     for i in range(k):
@@ -299,7 +298,7 @@ def layer(vector, sizes, k):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def lay_out(X, x):  # type: ignore[no-untyped-def]
+def lay_out(X, x):
     """Cut rows into tiles: a row a column of X and one of ones, rows of zeros at the end."""
     n, p = X.shape
     for t in range(x.shape[0]):
@@ -314,7 +313,7 @@ def lay_out(X, x):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def evaluate(theta, gradient, sizes, x, sign, weight, activation, is_squared, gamma):  # type: ignore[no-untyped-def]
+def evaluate(theta, gradient, sizes, x, sign, weight, activation, is_squared, gamma):
     """Add the gradient of the weighted losses of all rows; return their sum, and that of slopes.
 
     The gradient is Eq. 5 carried through the layers: from w dl/do at the output, each layer passes
@@ -376,7 +375,7 @@ def evaluate(theta, gradient, sizes, x, sign, weight, activation, is_squared, ga
 
 
 @compiled
-def hessian(theta, H, sizes, x, sign, weight, activation, is_squared, gamma):  # type: ignore[no-untyped-def]
+def hessian(theta, H, sizes, x, sign, weight, activation, is_squared, gamma):
     """Add the second derivatives of the weighted losses, for at most one hidden layer.
 
     With J = do/dtheta they are the sum of w l'' J J' and of w l' times those of o, which join

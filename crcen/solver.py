@@ -233,7 +233,7 @@ class _Memory:
         k = self.n_pairs % HISTORY
         self.n_pairs += 1
         self.S[k], self.Y[k], self.rho[k] = s, y, 1 / sy
-        self.scale = sy / (yy if self.base is None else y @ self.base @ y)
+        self.scale = sy / (yy if self.base is None else float(y @ self.base @ y))
 
     def direction(self, gradient: Vector) -> Vector:
         """Multiply by -H: the quasi-Newton step."""
