@@ -144,7 +144,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 f"most {MOST:.0e}: the solver keeps a hundred vectors of that length."
             )
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
-        shares: NDArray[np.float64] = np.bincount(y01, weight / weight.sum(), 2)  # of the classes
+        shares = np.bincount(y01, weight / weight.sum(), 2).astype(float)  # of the two classes
         self.l2_ = float(self.l2 * 4 * shares.prod())
         objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2_)
         solution = minimize(
