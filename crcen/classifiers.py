@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from scipy.stats import entropy
 
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.weighted_mlp import WeightedMLP
@@ -108,7 +107,7 @@ class CRCENClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
 
     @staticmethod
     def _loss_of_constant(shares: NDArray[np.float64]) -> float:
-        return float(entropy(shares))
+        return float(-shares @ np.log(shares))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compute the probabilities of the two classes under the *weighted* prior.

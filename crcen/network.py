@@ -205,12 +205,13 @@ class Objective:
         return float(self._penalty * theta @ theta)
 
     def _evaluate(self, theta: Vector, dtype: type) -> tuple[float, Vector]:
-        gradient = 2 * self._penalty * theta
+        pull = self._penalty * theta
+        gradient = 2 * pull
         loss, both_sides = kernels.evaluate(
             theta.astype(dtype), gradient, self._sizes, *self._tiles(dtype), *self._options
         )
         self.error = both_sides / 2
-        return self.penalty(theta) + loss, gradient
+        return float(pull @ theta) + loss, gradient
 
     def hessian(self, theta: Vector) -> Vector:
         r"""Compute the second derivatives of F, for a network of at most one hidden layer.

@@ -128,7 +128,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         s = check_weights(sample_weight, len(rows))
         try:
             check_classification_targets(labels)
-            self.classes_, y01 = np.unique(labels, return_inverse=True)
+            self.classes_ = np.unique(labels)
+            y01 = (labels == self.classes_[-1]).astype(int)
         except TypeError:
             raise ValueError(
                 "y has labels of several kinds, which have no order: give two numbers or two "
