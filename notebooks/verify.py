@@ -57,10 +57,15 @@ OTHER = "avx2"  # a store of the paper's protocol, made with the kernels of AVX2
 # are MKL's, which has a variable of its own.
 KERNELS: dict[str, dict[str, str]] = {
     "its own kernels": {},
-    "AVX2 kernels": {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2"},
+    "AVX2 kernels": {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "NUMBA_CPU_NAME": "haswell",
+    },
     "SSE kernels": {
         "OPENBLAS_CORETYPE": "Nehalem",
         "ATEN_CPU_CAPABILITY": "default",
+        "NUMBA_CPU_NAME": "nehalem",
         "MKL_CBWR": "COMPATIBLE",
     },
 }
