@@ -38,12 +38,10 @@ def ours(problem: Problem) -> CRCENClassifier:
     Its tolerance is in units of the mean of the two sides of Eq. 6, which is at most 1/4 of the
     gradient's: a constant leaves that much.
     """
-    share = problem.weight @ problem.y
-    even = round(4 * share * (1 - share), 12)  # 1 where the weight balances
     return CRCENClassifier(
         problem.hidden,
         lam=problem.lam,
-        l2=problem.l2 / even,
+        l2=problem.l2,
         tol=4 * problem.tol,
         max_iter=problem.max_iter,
         random_state=problem.seed,

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from crcen.datasets import load_available, load_dataset
 from crcen.evaluation import Rows, best, evaluate, tune, weight
-from crcen.methods import METHODS, SEARCH, TOL, Method
+from crcen.methods import METHODS, TOL, Method
 from crcen.mishaps import deaf, end_with
 from crcen.protocol import (
     FOLDS,
@@ -70,7 +70,6 @@ def settings(
     return {
         "seed": seed,
         "tol": TOL,
-        "search": SEARCH,
         "test_size": TEST_SIZE,
         "folds": FOLDS,
         "grids": {name: method.grid for name, method in methods.items()},

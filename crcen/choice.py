@@ -204,7 +204,7 @@ def choose_lam(
     >>> o = cross_val_predict(plain, X, y, method="decision_function")
     >>> choice = choose_lam(o, y, recall=0.95)
     >>> round(choice.lam, 2), choice.recall
-    (0.97, Share(part=96, total=100))
+    (0.96, Share(part=96, total=100))
     >>> [round(end, 2) for end in choice.recall.interval()]
     [0.9, 0.99]
     >>> model = CRCENClassifier((), lam=choice.lam, random_state=0).fit(X, y)

@@ -18,17 +18,15 @@ from imblearn.pipeline import Pipeline
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import f1_score, log_loss, precision_score, recall_score
+from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
 
-from crcen.classifiers import CRCENClassifier
+from crcen.classifiers import CRCENClassifier, CSMLPClassifier
 from crcen.expense import confusion_counts
 from crcen.key_equation import key_equation
-from crcen.methods import SEARCH, Method
-from crcen.path import fit_path
+from crcen.methods import Method
 from crcen.protocol import FOLDS, SCORES, Index, Labels
-from crcen.weighted_mlp import WeightedMLP
-from crcen.weights import imbalance_ratio, lam_from_alpha, prior_shift
+from crcen.weights import imbalance_ratio, lam_from_alpha
 
 Rows = NDArray[np.float64]
 
@@ -38,8 +36,7 @@ def fold_scores(
 ) -> pd.DataFrame:
     """Score every point of a method's grid on one fold.
 
-    What stands before the classifier does not depend on the grid, so it is fitted once, and the
-    networks follow the path of penalties (`crcen.path`).
+    What stands before the classifier does not depend on the grid, so it is fitted once.
 
     Parameters
     ----------
@@ -55,29 +52,19 @@ def fold_scores(
     Returns
     -------
     DataFrame
-        A row for each point in the order of ParameterGrid: f1, gmean, `log_loss` with the weight
-        taken out of the probabilities, and whether the network reached its tolerance (`converged`);
-        the last two nan if it is no network.
+        A row for each point in the order of ParameterGrid: f1, gmean, and whether the network
+        reached its tolerance (`converged`, nan if it is no network).
     """
     pipeline = method.pipeline(seed)
     seen, labels = _rows_seen(pipeline, X[train], y[train])
     held_out = pipeline["scaler"].transform(X[validation])
-    classifier = pipeline["classifier"]
-    if isinstance(classifier, WeightedMLP):
-        classifier.set_params(**SEARCH)
-    points = [
-        {name.removeprefix("classifier__"): value for name, value in point.items()}
-        for point in ParameterGrid(method.grid)
-    ]
-    rows: dict[int, dict[str, float]] = {}
-    with quiet():
-        for number, fitted in fit_path(classifier, points, seen, labels):
-            scores = split_scores(y[validation], fitted.predict(held_out))
-            rows[number] = {s: scores[s] for s in SCORES} | {
-                "log_loss": _log_loss(fitted, held_out, y[validation]),
-                "converged": _converged(fitted),
-            }
-    return pd.DataFrame([rows[number] for number in range(len(points))])
+    rows = []
+    for point in ParameterGrid(method.grid):
+        with quiet():
+            classifier = pipeline.set_params(**point)["classifier"].fit(seen, labels)
+        scores = split_scores(y[validation], classifier.predict(held_out))
+        rows.append({s: scores[s] for s in SCORES} | {"converged": _converged(classifier)})
+    return pd.DataFrame(rows)
 
 
 def tune(method: Method, X: Rows, y: Labels, *, seed: int) -> pd.DataFrame:
@@ -248,15 +235,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _log_loss(classifier: ClassifierMixin, X: Rows, y: Labels) -> float:
-    """Compute the log loss of a network's probabilities with the weight taken out of them."""
-    if not isinstance(classifier, WeightedMLP):
-        return np.nan
-    p = prior_shift(classifier.predict_proba(X)[:, 1], 1 - classifier.lam_)
-    return float(log_loss(y, p))
-
-
 def _converged(classifier: ClassifierMixin) -> float:
-    if isinstance(classifier, WeightedMLP):
+    if isinstance(classifier, CRCENClassifier | CSMLPClassifier):
         return float(classifier.grad_norm_ <= classifier.tol)
     return np.nan

@@ -1,8 +1,8 @@
 """Held-out logits of plain networks and of CRCEN, recorded a file for each data set and split.
 
-Four networks are trained on each split: the plain MLP and CRCEN, each with the parameters of the
-benchmark's search that are best for F1, and with those that are best for the log loss. The logits
-do for every threshold and every score, so nothing else needs to be trained again.
+Four networks are trained on each split: the plain MLP and CRCEN, each with the parameters that the
+benchmark's search by F1 chose, and with those of a search over the same grid that minimises the log
+loss. The logits do for every threshold and every score, so nothing else needs to be trained again.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from imblearn.metrics import geometric_mean_score
+from imblearn.pipeline import Pipeline
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import make_scorer
+from sklearn.metrics import log_loss, make_scorer
 from sklearn.model_selection import (
+    GridSearchCV,
     StratifiedKFold,
     TunedThresholdClassifierCV,
     cross_val_predict,
@@ -37,6 +39,7 @@ from crcen.methods import METHODS, NETWORK_GRID, TOL
 from crcen.mishaps import deaf, end_with
 from crcen.protocol import FOLDS, TEST_SIZE, Index, Labels, Search, splits
 from crcen.results import Store, StoreError, made_with
+from crcen.weights import prior_shift
 
 N_SPLITS = 8
 WISHES = [("recall", value) for value in (0.7, 0.8, 0.9)]
@@ -137,7 +140,7 @@ def fill(
     missing = sorted(run for run in wanted if run.key not in store)
     for name, data in load_available((run.dataset for run in missing), load, report).items():
         rows = list(splits(data.target, N_SPLITS, seed))
-        params = parameters(tuned, name)
+        params = parameters(store, tuned, name, data, rows[0][0], n_jobs)
         jobs += [(run, data, rows[run.split], params) for run in missing if run.dataset == name]
     jobs.sort(key=lambda job: -job[1].data.size)
     progress = Progress(len(jobs), sum(job[1].data.size for job in jobs), report)
@@ -149,38 +152,35 @@ def fill(
         progress(run.key, 1, cost, found)
 
 
-def parameters(tuned: Store, dataset: str) -> dict[str, Params]:
-    """Look up what the benchmark's searches on the first split choose for each network.
+def parameters(
+    store: Store, tuned: Store, dataset: str, data: Bunch, train: Index, n_jobs: int = 1
+) -> dict[str, Params]:
+    """Look up what the searches chose for each network, and search by log loss where none has yet.
 
     Parameters
     ----------
-    tuned : Store
-        The benchmark's store.
+    store, tuned : Store
+        The store of the logits, and the benchmark's.
     dataset : str
         Name of the data set.
+    data : Bunch
+        Its rows.
+    train : ndarray of int
+        Training rows of its first split.
+    n_jobs : int, default=1
+        Processes.
 
     Returns
     -------
     dict
         Parameters of the pipeline, by network.
-
-    Raises
-    ------
-    StoreError
-        If the store lacks a search.
     """
-    chosen: dict[str, Params] = {}
-    for network, method in NETWORKS.items():
-        key = Search(dataset, method, 0).key
-        if key not in tuned:
-            raise StoreError(
-                f"{tuned.folder} has no search {key}: make it with "
-                f"`python -m crcen --datasets {dataset} --methods {method}`."
-            )
-        search = pd.DataFrame(tuned.read(key)["search"])
-        score = "f1" if network.endswith("F1") else "log_likelihood"
-        chosen[network] = best(search.assign(log_likelihood=-search["log_loss"]), score)
-    return chosen
+    return {
+        network: _by_f1(tuned, dataset, method)
+        if network.endswith("F1")
+        else _by_log_loss(store, dataset, method, data, train, n_jobs)
+        for network, method in NETWORKS.items()
+    }
 
 
 def measure(
@@ -247,6 +247,12 @@ def measure(
     return out
 
 
+def log_likelihood(model: Pipeline, X: Rows, y: Labels) -> float:
+    """Score a model by its mean log-likelihood, with the weight taken out of its probabilities."""
+    p = prior_shift(model.predict_proba(X)[:, 1], 1 - model[-1].lam_)
+    return -float(log_loss(y, p))
+
+
 def thresholds(logits: Logits, y: Labels, folds: StratifiedKFold) -> dict[str, float]:
     """Tune the threshold as TunedThresholdClassifierCV does, from logits that are there already.
 
@@ -298,6 +304,39 @@ def values(text: str) -> Logits:
 
 def _text(logits: Logits) -> str:
     return " ".join(f"{1000 * o:.0f}" for o in logits)
+
+
+def _by_f1(tuned: Store, dataset: str, method: str) -> Params:
+    key = Search(dataset, method, 0).key
+    if key not in tuned:
+        raise StoreError(
+            f"{tuned.folder} has no search {key}: make it with "
+            f"`python -m crcen --datasets {dataset} --methods {method}`."
+        )
+    return best(pd.DataFrame(tuned.read(key)["search"]), "f1")
+
+
+def _by_log_loss(
+    store: Store, dataset: str, method: str, data: Bunch, train: Index, n_jobs: int
+) -> Params:
+    """Read the search by log loss on the first split's training rows, or make it."""
+    key, seed = f"search/{dataset}-{method}", store.manifest["settings"]["seed"]
+    if key not in store:
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        search = GridSearchCV(
+            METHODS[method].pipeline(seed),
+            NETWORK_GRID,
+            scoring=log_likelihood,
+            cv=folds,
+            refit=False,
+            n_jobs=n_jobs,
+        )
+        with threadpool_limits(1), quiet():
+            search.fit(data.data[train], data.target[train])
+        losses = [-score for score in search.cv_results_["mean_test_score"].tolist()]
+        found = {"params": search.best_params_, "log_loss": losses, "sha256": data.sha256}
+        store.write(key, found)
+    return store.read(key)["params"]
 
 
 def _compute(

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from conftest import SEED
-from sklearn.metrics import roc_auc_score
+from scipy.special import expit
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, TunedThresholdClassifierCV
 from sklearn.utils import Bunch
 
 from crcen import choose_lam, heldout
 from crcen.benchmark import settings as benchmark_settings
 from crcen.datasets import DatasetUnavailable
-from crcen.heldout import PLAIN, THRESHOLDS, Run, fill, measure, parameters, settings, values
+from crcen.heldout import PLAIN, THRESHOLDS, Run, fill, log_likelihood, measure, settings, values
 from crcen.methods import METHODS
 from crcen.protocol import splits
 from crcen.results import Store, StoreError
@@ -33,7 +34,7 @@ def stores(tmp_path, monkeypatch):
     monkeypatch.setattr(heldout, "NETWORK_GRID", GRID)
     tuned = Store(tmp_path, benchmark_settings())
     for method in ("MLP", "CRCEN"):
-        point = PARAMS | {"f1": 0.5, "gmean": 0.5, "log_loss": 0.3}
+        point = PARAMS | {"f1": 0.5, "gmean": 0.5}
         tuned.write(f"tuning/one/{method}/00", {"search": [point]})
     return Store(tmp_path / "logits", settings()), tuned
 
@@ -98,20 +99,11 @@ def test_the_naive_weight_is_chosen_on_rows_that_the_network_has_seen(split, mea
         assert (wish["tp"] + wish["fn"], wish["tn"] + wish["fp"]) == (15, 45)
 
 
-def test_each_network_has_the_parameters_that_are_best_for_its_score(tmp_path):
-    tuned = Store(tmp_path, benchmark_settings())
-    points = [(1e-3, 0.5, 0.3), (1e-2, 0.6, 0.2), (1e-1, 0.4, 0.1)]
-    search = [
-        {"classifier__l2": l2, "f1": f1, "gmean": 0.5, "log_loss": loss} for l2, f1, loss in points
-    ]
-    for method in ("MLP", "CRCEN"):
-        tuned.write(f"tuning/one/{method}/00", {"search": search})
-    chosen = {
-        network: params["classifier__l2"] for network, params in parameters(tuned, "one").items()
-    }
-    assert chosen == {
-        network: 1e-2 if network.endswith("F1") else 1e-1 for network in heldout.NETWORKS
-    }
+def test_the_search_scores_a_weighted_network_with_its_weight_taken_out(split):
+    X, y, train, test = split
+    model = METHODS["CRCEN"].pipeline(SEED).set_params(**PARAMS).fit(X[train], y[train])
+    o = model.decision_function(X[test]) - np.log(3)  # IR of these rows
+    assert log_likelihood(model, X[test], y[test]) == pytest.approx(-log_loss(y[test], expit(o)))
 
 
 @pytest.mark.slow
@@ -120,6 +112,8 @@ def test_a_run_that_was_lost_comes_out_again_and_the_rest_is_left_alone(stores):
     quiet = {"load": load, "report": lambda line: None}
     fill(store, RUNS, tuned, **quiet)
     first = {run: store.read(run.key) for run in RUNS}
+    searches = {path.name for path in (store.folder / "search").iterdir()}
+    assert searches == {"one-MLP.json", "one-CRCEN.json"}
     (store.folder / "one/01.json").unlink()
     lines = []
     fill(store, RUNS, tuned, load=load, report=lines.append)

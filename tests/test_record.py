@@ -201,7 +201,7 @@ def test_a_sample_of_the_logits_comes_out_again(logits):
     name, split = "us_crime", 3
     data, found = load_dataset(name), logits.read(f"{name}/{split:02d}")
     train, test = list(splits(data.target, heldout.N_SPLITS, seed=0))[split]
-    params = heldout.parameters(Store(RESULTS), name)
+    params = heldout.parameters(logits, Store(RESULTS), name, data, train, n_jobs=1)
     now = heldout.measure(data.data, data.target, train, test, params, seed=found["seed"])
     y = np.repeat([1, 0], found["rows"]["test"])
     for network, o in now["test"].items():

@@ -18,17 +18,25 @@ FLAGS = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-f
 MEMORY = 50  # pairs of steps: fewer iterations than with liblbfgs's default of 6
 
 
+def compiled(folder: str, single: bool) -> str:
+    """Compile the fit for this processor into a folder, and return the file's name.
+
+    It is linked without -ffast-math, which would round small numbers of the whole process to 0.
+    """
+    file = f"{folder}/fit"
+    for command in (
+        [*FLAGS, "-fPIC", f"-DSINGLE={single:d}", "-c", str(SOURCE), "-o", f"{file}.o"],
+        ["-shared", f"{file}.o", "-o", f"{file}.so", "-llbfgs", "-lopenblas", "-lmvec", "-lm"],
+    ):
+        subprocess.run(["gcc", *command], check=True, capture_output=True, text=True)
+    return f"{file}.so"
+
+
 @cache
 def library(single: bool = False) -> ctypes.CDLL:
-    """Compile the fit for this processor, in a folder that is gone once it is loaded."""
+    """Load the fit from a folder that is gone then."""
     with tempfile.TemporaryDirectory() as folder:
-        file = f"{folder}/fit.so"
-        names = ["-shared", "-fPIC", f"-DSINGLE={single:d}", str(SOURCE), "-o", file]
-        libraries = ["-llbfgs", "-lopenblas", "-lm"]
-        subprocess.run(
-            ["gcc", *FLAGS, *names, *libraries], check=True, capture_output=True, text=True
-        )
-        return ctypes.CDLL(file)
+        return ctypes.CDLL(compiled(folder, single))
 
 
 @cache
@@ -37,8 +45,9 @@ def missing() -> str:
     if shutil.which("gcc") is None:
         return "gcc"
     try:
-        library()
-    except (subprocess.CalledProcessError, OSError):
+        with tempfile.TemporaryDirectory() as folder:
+            compiled(folder, single=False)
+    except subprocess.CalledProcessError:
         return "liblbfgs or OpenBLAS for C"
     return ""
 
