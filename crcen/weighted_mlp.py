@@ -180,10 +180,10 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
         elif self.d2_ < CONSTANT:
+            remedy = f"lower l2 (now {float(self.l2):g}), or " if self.l2 else ""
             warnings.warn(
                 f"{type(self).__name__} is no better than a constant on its own rows (d2_ below "
-                f"{CONSTANT:g}): lower l2 (now {float(self.l2):g}), or the columns of X say "
-                "nothing about y.",
+                f"{CONSTANT:g}): {remedy}the columns of X say nothing about y.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
