@@ -109,7 +109,7 @@ def contenders(epochs: int = 50) -> dict[str, Contender]:
         OURS: Contender(fit_ours, parts=everywhere),
         "crcen-path": Contender(fit_ours, fit_along_paths, parts=("grids",)),
         REFERENCE: Contender(scikit.fit, parts=everywhere),
-        "sklearn-lbfgs-float32": Contender(partial(scikit.fit, dtype="float32"), parts=("single",)),
+        "sklearn-lbfgs-float32": Contender(partial(scikit.fit, dtype="float32")),
         "sklearn-lbfgs-on": Contender(partial(scikit.fit, tol=1e-12), parts=("single",)),
     }
     for single, name in ((False, "c"), (True, "c-mixed")):
