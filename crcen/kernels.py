@@ -33,12 +33,20 @@ def compiled(function: Function) -> Function:
 
     Products and sums may be contracted into one instruction; the order of a sum stays as written.
     """
-    return njit(function, cache=True, error_model="numpy", fastmath={"contract"})
+    return _compile(function, {"contract"})
 
 
 def summing(function: Function) -> Function:
     """Compile a function whose sums may be taken in any order, as vector instructions need it."""
-    return njit(function, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+    return _compile(function, {"contract", "reassoc", "nsz"})
+
+
+def _compile(function: Function, freedom: set[str]) -> Function:
+    options = {"error_model": "numpy", "fastmath": freedom}
+    try:
+        return njit(function, cache=True, **options)
+    except RuntimeError:  # no folder that can be written: each process compiles for itself
+        return njit(function, **options)
 
 
 @intrinsic
