@@ -42,11 +42,12 @@ def summing(function: Function) -> Function:
 
 
 def _compile(function: Function, freedom: set[str]) -> Function:
-    options = {"error_model": "numpy", "fastmath": freedom}
+    options: dict[str, Any] = {"error_model": "numpy", "fastmath": freedom}
     try:
-        return njit(function, cache=True, **options)
+        done: Function = njit(function, cache=True, **options)
     except RuntimeError:  # no folder that can be written: each process compiles for itself
-        return njit(function, **options)
+        done = njit(function, **options)
+    return done
 
 
 @intrinsic
