@@ -184,7 +184,7 @@ class Objective:
         self._sizes = np.array(network.sizes)
         self._options = ACTIVATIONS[network.activation][1], loss.is_squared, float(loss.gamma)
         self._penalty = np.concatenate(  # beta on the weights, 0 on the biases
-            [np.r_[np.full(m * n, l2), np.zeros(n)] for m, n in pairwise(network.sizes)]
+            [np.r_[np.full(m * n, float(l2)), np.zeros(n)] for m, n in pairwise(network.sizes)]
         )
 
     @property

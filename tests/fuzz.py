@@ -573,6 +573,13 @@ def run(names: list[str], seed: int, inputs: int) -> Iterator[tuple[str, list[tu
             os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
+def compile_kernels() -> None:
+    """Let Numba compile, and keep what it made: ten seconds, once, which no call is to answer for."""
+    X, y = crcen.simulations.sim2(200, 1000, np.random.default_rng(0))
+    crcen.CRCENClassifier((2,), tol=1e-2, random_state=0).fit(X, y)
+    crcen.CRCENClassifier((2,), tol=1e-2, random_state=0).fit(X[::10], y[::10])
+
+
 def main() -> int:
     """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(
@@ -583,6 +590,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=[*CASES], default=[*CASES], metavar="NAME")
     asked = parser.parse_args()
     print(f"seed {asked.seed}, {asked.inputs} inputs for each of {len(asked.only)} functions")
+    compile_kernels()
     count = 0
     for name, findings in run(asked.only, asked.seed, asked.inputs):
         count += len(findings)
