@@ -574,7 +574,7 @@ def run(names: list[str], seed: int, inputs: int) -> Iterator[tuple[str, list[tu
 
 
 def compile_kernels() -> None:
-    """Let Numba compile, and keep what it made: ten seconds, once, which no call is to answer for."""
+    """Let Numba compile and keep what it made: ten seconds that no call is to answer for."""
     X, y = crcen.simulations.sim2(200, 1000, np.random.default_rng(0))
     crcen.CRCENClassifier((2,), tol=1e-2, random_state=0).fit(X, y)
     crcen.CRCENClassifier((2,), tol=1e-2, random_state=0).fit(X[::10], y[::10])
