@@ -141,8 +141,7 @@ class Objective:
     are free, which is what Eq. 6 needs.
 
     **Under the hood**, rows pass through the network in small tiles, in compiled code
-    (`crcen.kernels`): a third to a twentieth of the time that PyTorch's operations take, called
-    one by one on all rows.
+    (`crcen.kernels`), which is faster than PyTorch's operations called one by one on all rows.
 
     Parameters
     ----------
