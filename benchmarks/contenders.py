@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from crcen import CRCENClassifier
+from crcen.evaluation import quiet
 from crcen.path import fit_path
 
 Grid = dict[str, list[Any]]
@@ -50,7 +51,7 @@ def ours(problem: Problem) -> CRCENClassifier:
 
 def fit_ours(problem: Problem) -> Fit:
     """Fit with this project's classifier."""
-    with scikit.quiet():
+    with quiet():
         return _fit(ours(problem).fit(problem.X, problem.y))
 
 
@@ -70,7 +71,7 @@ def _one_path(problems: list[Problem]) -> list[Fit]:
     first = problems[0]
     classifier = ours(replace(first, max_iter=2 * first.max_iter // 3))
     points = [{"l2": ours(problem).l2} for problem in problems]
-    with scikit.quiet():
+    with quiet():
         found = {n: _fit(clf) for n, clf in fit_path(classifier, points, first.X, first.y)}
     return [found[number] for number in range(len(problems))]
 

@@ -6,8 +6,8 @@ processor at hand at their first call, and keeps the result beside them. BLAS mu
 what is done value by value is written as a loop, which the compiler turns into vector instructions.
 
 Every function works in the precision of its arrays; Numba, not a type checker, sees to their types.
-A label is a *sign*, 1 - 2y: -1 on class 1 and
-1 on class 0, and z = (1 - 2y) o is the logit of being wrong.
+A label is a *sign*, 1 - 2y: -1 on class 1 and 1 on class 0, and z = (1 - 2y) o is the logit of
+being wrong.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Activations.

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from problem import Fit, Problem
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Say nothing of convergence: the tables have the gradients."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+from crcen.evaluation import quiet
 
 
 def network(problem: Problem, **options: Any) -> MLPClassifier:
