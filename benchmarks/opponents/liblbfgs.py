@@ -18,25 +18,17 @@ FLAGS = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-f
 MEMORY = 50  # pairs of steps: fewer iterations than with liblbfgs's default of 6
 
 
-def compiled(folder: str, single: bool) -> str:
-    """Compile the fit for this processor into a folder, and return the file's name.
-
-    It is linked without -ffast-math, which would round small numbers of the whole process to 0.
-    """
-    file = f"{folder}/fit"
-    for command in (
-        [*FLAGS, "-fPIC", f"-DSINGLE={single:d}", "-c", str(SOURCE), "-o", f"{file}.o"],
-        ["-shared", f"{file}.o", "-o", f"{file}.so", "-llbfgs", "-lopenblas", "-lmvec", "-lm"],
-    ):
-        subprocess.run(["gcc", *command], check=True, capture_output=True, text=True)
-    return f"{file}.so"
-
-
 @cache
 def library(single: bool = False) -> ctypes.CDLL:
-    """Load the fit from a folder that is gone then."""
+    """Compile the fit for this processor, in a folder that is gone once it is loaded."""
     with tempfile.TemporaryDirectory() as folder:
-        return ctypes.CDLL(compiled(folder, single))
+        made, file = f"{folder}/fit.o", f"{folder}/fit.so"
+        compiled = [*FLAGS, "-c", "-fPIC", f"-DSINGLE={single:d}", str(SOURCE), "-o", made]
+        # Linked with -ffast-math, it would round subnormal numbers to 0 in all of this process.
+        linked = ["-shared", made, "-o", file, "-llbfgs", "-lopenblas", "-lm"]
+        for arguments in (compiled, linked):
+            subprocess.run(["gcc", *arguments], check=True, capture_output=True, text=True)
+        return ctypes.CDLL(file)
 
 
 @cache
@@ -45,9 +37,8 @@ def missing() -> str:
     if shutil.which("gcc") is None:
         return "gcc"
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            compiled(folder, single=False)
-    except subprocess.CalledProcessError:
+        library()
+    except (subprocess.CalledProcessError, OSError):
         return "liblbfgs or OpenBLAS for C"
     return ""
 
