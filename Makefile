@@ -26,15 +26,15 @@ test: style  ## check style and types, run the tests
 style: .venv/installed  ## check style and types alone
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy crcen notebooks/*.py
+	$(BIN)/mypy crcen notebooks
 	$(BIN)/mypy benchmarks
 	$(BIN)/mypy book
 
 fuzz: .venv/installed  ## call every public function with 100,000 odd inputs: an hour
 	$(BIN)/python tests/fuzz.py --inputs 100000
 
-benchmark: .venv/installed  ## compute what the store results/ lacks of Table 3, on all cores
-	$(BIN)/python -m crcen --n-jobs -1
+benchmark: .venv/installed  ## compute what the record in results/ lacks of Table 3, on all cores
+	$(BIN)/python -m crcen.study --n-jobs -1
 
 speed: .venv/installed  ## measure how fast training is, beside other libraries: 20 minutes
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt

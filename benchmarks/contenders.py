@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from crcen import CRCENClassifier
-from crcen.evaluation import quiet
 from crcen.path import fit_path
+from crcen.study.fit import quiet
 
 Grid = dict[str, list[Any]]
 
@@ -39,10 +39,12 @@ def ours(problem: Problem) -> CRCENClassifier:
     Its tolerance is in units of the mean of the two sides of Eq. 6, which is at most 1/4 of the
     gradient's: a constant leaves that much.
     """
+    share = problem.weight @ problem.y
+    even = round(4 * share * (1 - share), 12)  # 1 where the weight balances
     return CRCENClassifier(
         problem.hidden,
         lam=problem.lam,
-        l2=problem.l2,
+        l2=problem.l2 / even,
         tol=4 * problem.tol,
         max_iter=problem.max_iter,
         random_state=problem.seed,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from problem import Array, Row
 
-from crcen.datasets import load_dataset
-from crcen.protocol import splits
+from crcen.study.datasets import load_dataset
+from crcen.study.splits import splits
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from problem import Array, Fit, Problem, Row, judge
 from settings import Settings, load, report
 from sklearn.preprocessing import StandardScaler
 
-from crcen.simulations import sim1, sim2
+from crcen.theory.simulations import sim1, sim2
 
 
 def problems(settings: Settings) -> dict[str, Problem]:

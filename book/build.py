@@ -11,9 +11,10 @@ import logging
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))  # the driver
-from plan import module  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+from driver import ROOT
+
+from crcen.study.mishaps import told
 
 
 def build() -> int:
@@ -32,4 +33,4 @@ def build() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(module("mishaps").told("make book", build, str(ROOT / "_build")))
+    sys.exit(told("make book", build, str(ROOT / "_build")))

@@ -28,11 +28,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))  # the driver
-from execution import PACKAGES, scratch_folder  # noqa: E402
-from plan import datasets, module  # noqa: E402
-from provenance import (  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+from driver import ROOT
+from driver.execution import PACKAGES, scratch_folder
+from provenance import (
     Revision,
     author_name,
     citation,
@@ -41,6 +40,8 @@ from provenance import (  # noqa: E402
     revision,
     stopped,
 )
+
+from crcen.study import datasets, mishaps
 
 PDF = "crcen-report.pdf"
 CRATE, SUMS = "ro-crate-metadata.json", "SHA256SUMS"
@@ -130,7 +131,7 @@ def manifest(root: Path, files: Mapping[str, bytes], built: Revision) -> dict[st
         "date": built.date.isoformat(),
         "python": platform.python_version(),
         "packages": {package: version(package) for package in (*PACKAGES, "jupyter-book")},
-        "data (SHA-256 of the arrays)": data_digests(datasets()),
+        "data (SHA-256 of the arrays)": data_digests(datasets),
         "chapters": {
             name: {key: made.get(key) for key in ("profile", "parameters", "key")}
             for name, made in ran.items()
@@ -223,7 +224,7 @@ def write_archive(target: Path, files: Mapping[str, bytes], built: Revision) -> 
     """Write files as tar.gz, whole or not at all, under one folder that has the archive's name."""
     folder = target.name.removesuffix(".tar.gz")
     with (
-        module("mishaps").replacing(target) as scratch,
+        mishaps.replacing(target) as scratch,
         scratch.open("wb") as raw,
         # Without a name and a time, which gzip would put into its header.
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
@@ -273,7 +274,7 @@ def _json(content: Any) -> bytes:
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    return module("mishaps").told("bundle.py", print_bundle)
+    return mishaps.told("bundle.py", print_bundle)
 
 
 def print_bundle() -> int:

@@ -9,10 +9,11 @@ from pathlib import Path
 from joined import Line, join_pages, read_chapters, table_of_contents
 from provenance import Revision, author_name, citation, revision
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))  # the driver
-from execution import scratch_folder  # noqa: E402
-from plan import module  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+from driver import ROOT
+from driver.execution import scratch_folder
+
+from crcen.study.mishaps import told
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -168,7 +169,7 @@ def make_pdf(root: Path = ROOT) -> Path:
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    return module("mishaps").told("pdf.py", print_book)
+    return told("pdf.py", print_book)
 
 
 def print_book() -> int:

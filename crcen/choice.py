@@ -198,13 +198,13 @@ def choose_lam(
     --------
     >>> from sklearn.model_selection import cross_val_predict
     >>> from crcen import CRCENClassifier
-    >>> from crcen.simulations import sim1
+    >>> from crcen.theory.simulations import sim1
     >>> X, y = sim1(100, 1000, np.random.default_rng(0))
     >>> plain = CRCENClassifier((), lam=0.5, random_state=0)
     >>> o = cross_val_predict(plain, X, y, method="decision_function")
     >>> choice = choose_lam(o, y, recall=0.95)
     >>> round(choice.lam, 2), choice.recall
-    (0.96, Share(part=96, total=100))
+    (0.97, Share(part=96, total=100))
     >>> [round(end, 2) for end in choice.recall.interval()]
     [0.9, 0.99]
     >>> model = CRCENClassifier((), lam=choice.lam, random_state=0).fit(X, y)

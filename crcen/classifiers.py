@@ -18,8 +18,10 @@ _PARAMETERS = r"""
         Weight lambda of class 1 (``classes_[1]``), in (0, 1); class 0 gets 1 - lambda.
         "balanced" is N0/(N0 + N1) of the data in hand, the inverse class frequency.
     l2 : float, default=1e-3
-        Strength beta of the penalty on the weights, in units of the weighted mean loss. Biases
-        are free.
+        Strength of the penalty on the weights; biases are free. The penalty is
+        ``l2_ * (sum of the squared weights)`` beside the weighted mean loss, with beta =
+        ``l2_ = l2 * 4 pi (1 - pi)`` and pi the weighted share of class 1: `l2` itself if the
+        classes are balanced, and as strong at any other share, where a constant leaves less loss.
     activation : {"logistic", "tanh", "relu", "identity"}, default="logistic"
         Activation of the hidden layers.
     tol : float, default=1e-6
@@ -59,6 +61,8 @@ _PARAMETERS = r"""
     grad_norm_ : float
         Relative gradient at the end: its max-norm over the mean of the two sides of Eq. 6,
         :math:`\tfrac12 \sum_i w_i |\partial \ell_i/\partial o_i| / \sum_i w_i`.
+    l2_ : float
+        Strength beta of the penalty as used.
     d2_ : float
         Share of the loss of the best constant that the fit removes on its own rows, 0 to 1
         (scikit-learn's ``d2_log_loss_score`` with the class weights, for cross entropy).
@@ -89,7 +93,7 @@ class CRCENClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     Examples
     --------
     >>> from crcen import CRCENClassifier, key_equation
-    >>> from crcen.simulations import sim1
+    >>> from crcen.theory.simulations import sim1
     >>> X, y = sim1(100, 1000, np.random.default_rng(0))
     >>> clf = CRCENClassifier(random_state=0).fit(X, y)
     >>> round(clf.lam_, 4)
@@ -150,7 +154,7 @@ class CSMLPClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     Examples
     --------
     >>> from crcen import CSMLPClassifier
-    >>> from crcen.simulations import sim1
+    >>> from crcen.theory.simulations import sim1
     >>> X, y = sim1(100, 1000, np.random.default_rng(0))
     >>> clf = CSMLPClassifier(random_state=0).fit(X, y)
     >>> clf.predict([[-3.0], [3.0]])

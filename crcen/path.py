@@ -46,7 +46,7 @@ def fit_path(
     --------
     >>> import numpy as np
     >>> from crcen import CRCENClassifier
-    >>> from crcen.simulations import sim1
+    >>> from crcen.theory.simulations import sim1
     >>> X, y = sim1(100, 1000, np.random.default_rng(0))
     >>> points = [{"l2": 1e-4}, {"l2": 1e-3}, {"l2": 1e-2}]
     >>> [number for number, _ in fit_path(CRCENClassifier(random_state=0), points, X, y)]

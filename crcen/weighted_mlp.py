@@ -146,7 +146,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
             )
         weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
         shares = np.bincount(y01, weight / weight.sum(), 2).astype(float)  # of the two classes
-        objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2)
+        self.l2_ = float(self.l2 * 4 * shares.prod())
+        objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2_)
         solution = minimize(
             objective,
             self._start(network),

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import yaml
 from IPython.display import HTML, display
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from crcen.datasets import DATASETS, load_available
-from crcen.expense import Confusion
-from crcen.simulations import sim2
+from crcen.study.datasets import DATASETS, load_available
+from crcen.study.statistics import sd as sd  # for the chapters
+from crcen.theory.expense import Confusion
+from crcen.theory.simulations import sim2
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -54,7 +54,7 @@ def load_sets(names: Iterable[str]) -> dict[str, Bunch]:
     Their titles, of which that of Sim2 owns up to it, are in `TITLES`.
     """
     X, y = sim2(200, 2000, np.random.default_rng(0))
-    stand_in = Bunch(data=X, target=y, name="sim2", source="crcen.simulations")
+    stand_in = Bunch(data=X, target=y, name="sim2", source="crcen.theory.simulations")
     return load_available(names) or {"sim2": stand_in}
 
 
@@ -123,45 +123,15 @@ def quotient(above: Any, below: Any) -> Any:
     return above / np.where(np.equal(below, 0), np.nan, below)
 
 
-def sd(values: ArrayLike) -> float:
-    """Estimate a standard deviation: of one value nan, of equal ones 0 and not a last digit."""
-    sample = np.asarray(values, dtype=float)
-    if sample.size < 2:
-        return math.nan
-    return 0.0 if np.ptp(sample) == 0 else float(sample.std(ddof=1))
-
-
 def smaller(value: float, limit: float) -> bool | None:
     """Whether a value is below a limit; None, for `verdict`, if it cannot be told."""
     return None if math.isnan(value) or math.isnan(limit) else bool(value < limit)
 
 
-def confusions(record: pd.DataFrame, dataset: str, alphas: Iterable[str]) -> NDArray[np.int64]:
+def confusions(scored: pd.DataFrame, dataset: str, alphas: Iterable[str]) -> NDArray[np.int64]:
     """Read the counts of a set's cells, shape (splits, alphas, 4), in the order of `COUNTS`."""
-    cells = record[record["dataset"] == dataset].set_index(["alpha", "split"]).sort_index()
+    cells = scored[scored["dataset"] == dataset].set_index(["alpha", "split"]).sort_index()
     return np.stack([cells.loc[alpha, COUNTS].to_numpy(int) for alpha in alphas], axis=1)
-
-
-def corrected_t(d: pd.Series, test_size: float) -> pd.Series:
-    """Compare two methods by their differences over splits whose training rows overlap.
-
-    The corrected resampled t-test (Nadeau & Bengio 2003) has the variance
-    s^2 (1/K + n_test/n_train) for the mean of K differences. Returns that mean, half the width of
-    its 95% interval, and the p-value.
-    """
-    d = d.dropna()
-    k = len(d)
-    se = sd(d) * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
-    p = 2 * stats.t.sf(abs(d.mean()) / se, k - 1) if se > 0 else 1.0
-    return pd.Series({"mean": d.mean(), "half": stats.t.ppf(0.975, k - 1) * se, "p": p})
-
-
-def holm(p: pd.Series) -> NDArray[np.float64]:
-    """Adjust p-values for their number (Holm 1979)."""
-    values = p.to_numpy()
-    order = np.argsort(values)
-    adjusted = np.maximum.accumulate((len(values) - np.arange(len(values))) * values[order])
-    return np.minimum(adjusted, 1)[np.argsort(order)]
 
 
 def download(frame: pd.DataFrame, name: str, text: str) -> HTML:

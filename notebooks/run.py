@@ -19,9 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jupytext
-from execution import execute_all, fetch_data
-from parameters import RunError, declared
-from plan import LAST, ROOT, Job, inputs, module, plan
+from driver import ROOT
+from driver.execution import execute_all, fetch_data
+from driver.parameters import RunError, declared
+from driver.plan import LAST, Job, inputs, plan
+
+from crcen.study.mishaps import told
 
 
 def default_profile() -> str:
@@ -135,7 +138,7 @@ def run_mine(
     failures = execute_all(due, root, workers or os.cpu_count() or 1, report)
     page = jobs[0].page
     if len(jobs) > 1:
-        from pages import sweep_page
+        from driver.pages import sweep_page
 
         page = sweep_page(jobs, failures, root)
         report(f"the sweep: {page}")
@@ -178,7 +181,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--list", action="store_true", help="show the notebooks and stop")
     parser.add_argument("--help", "-h", action="store_true", help="show this, or a notebook's")
     asked = parser.parse_intermixed_args(arguments)
-    return module("mishaps").told("run.py", lambda: answer(asked, parser, root))
+    return told("run.py", lambda: answer(asked, parser, root))
 
 
 def answer(asked: argparse.Namespace, parser: argparse.ArgumentParser, root: Path) -> int:

@@ -1,6 +1,6 @@
 """Recompute what is recorded, in as many minutes as you give, and say what comes out the same.
 
-Cells of the store ``results/`` are drawn at random and fitted again; then chapters, executed apart
+Fits of the record ``results/`` are drawn at random and made again; then chapters, executed apart
 from the book, whose numbers and verdicts are compared with those in ``recorded.json``. What differs
 is computed again with the kernels of other processors: only if that moves it, too, does it "differ
 because of the processor". The last lines can be pasted into ``elsewhere.yml``.
@@ -32,26 +32,42 @@ from typing import Any
 
 import nbformat
 import yaml
-from agreement import Found, Outcome, Values, count, same_cell, settle_cell, settle_chapter, values
-from execution import execute_all, fetch_data, follow_parent, scratch_folder
+from driver import ROOT
+from driver.agreement import (
+    Found,
+    Outcome,
+    Values,
+    count,
+    same_fit,
+    settle_chapter,
+    settle_fit,
+    values,
+)
+from driver.execution import execute_all, fetch_data, follow_parent, scratch_folder
+from driver.pages import glued
+from driver.parameters import RunError
+from driver.plan import LAST, Job, digest, plan
 from joblib import parallel_config
-from pages import glued
-from parameters import RunError
-from plan import LAST, ROOT, Job, datasets, digest, module, plan
 from threadpoolctl import threadpool_limits
 
-from crcen.benchmark import FAILURES
-from crcen.datasets import load_dataset
-from crcen.evaluation import evaluate, weight
-from crcen.methods import METHODS
-from crcen.protocol import SCORES, splits
-from crcen.results import machine, made_with, write_whole
+from crcen import imbalance_ratio, lam_from_alpha
+from crcen.study import provenance
+from crcen.study.datasets import DATASETS, load_dataset, locate_dataset
+from crcen.study.fit import fit
+from crcen.study.methods import METHODS
+from crcen.study.mishaps import told, write_whole
+from crcen.study.record import KEYS, Record
+from crcen.study.run import FAILURES
+from crcen.study.splits import splits
 
 PROFILE = "quick"
 RECORD = "notebooks/recorded.json"
-BASIS = ("crcen/**/*.py", "notebooks/report.py", "notebooks/paper/*", "requirements.txt")
-STORES = ("", "wide")  # folders of results/
-OTHER = "avx2"  # a store of the paper's protocol, made with the kernels of AVX2
+BASIS = (
+    "crcen/**/*.py",
+    *(f"notebooks/{name}.py" for name in ("own_data", "plots", "report")),
+    "notebooks/paper/*",
+    "requirements.txt",
+)
 
 # Variables that choose kernels which newer x86-64 processors have, too. PyTorch's matrix products
 # are MKL's, which has a variable of its own.
@@ -73,44 +89,72 @@ KERNELS: dict[str, dict[str, str]] = {
 Clock = Callable[[], float]
 
 
-# Cells
+# Fits
 
 
-def draw(results: Path, names: set[str], seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the recorded cells of some data sets in random order, each with its name."""
-    paths = sorted(
-        path
-        for store in STORES
-        for score in SCORES
-        for name in names
-        for path in (results / store).glob(f"*/{score}/{name}/*/*.json")
-    )
-    Random(seed).shuffle(paths)
-    for path in paths:
-        name = path.relative_to(results).with_suffix("").as_posix()
-        yield name, json.loads(path.read_text("utf8"))
+def draw(record: Record, names: set[str], seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Tell of the fits of some data sets in random order what is recorded, each with its name.
+
+    They are those of the test rows in the record's first environment. Of a wish that no weight
+    fulfils there is no fit to be made again.
+    """
+    fits = record.fits
+    asked = fits["environment"].isin([*record.environments][:1]) & fits["dataset"].isin(names)
+    no_fit = fits["params"].map(wished) & fits["lam"].isna()
+    places = fits.index[asked & (fits["rows"] == "test") & ~no_fit].tolist()
+    Random(seed).shuffle(places)
+    for place in places:
+        found = recorded_fit(record, place)
+        name = "fit of {method} on {dataset}, split {split} of seed {seed}, {params}"
+        yield name.format_map(found), found
 
 
-@cache
-def _rows(name: str) -> Any:
-    data = load_dataset(name)
-    return data, list(splits(data.target, 20, seed=0))
+def wished(params: str) -> bool:
+    """Whether the weight is the answer to a wish, which takes other fits to find."""
+    weight = str(json.loads(params).get("lam", ""))
+    return bool(weight) and not weight.startswith("alpha")
 
 
-def recompute(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit a recorded cell again, in one thread, as it was fitted then."""
-    data, parts = _rows(cell["dataset"])
-    train, test = parts[cell["split"]]
-    params: dict[str, Any] = {**weight(cell["alpha"], data.target[train])}
-    if "l2" in cell:
-        sizes = tuple(cell["hidden_layer_sizes"])
-        params |= {"classifier__hidden_layer_sizes": sizes, "classifier__l2": cell["l2"]}
-    found: dict[str, Any] = {"failed": "", "sha256": data.sha256}
+def recorded_fit(record: Record, place: int) -> dict[str, Any]:
+    """Tell all that is recorded of a fit."""
+    found = {str(name): value for name, value in record.fits.loc[place].items()}
+    counts = {} if found["failed"] else record.predictions(place).counts._asdict()
+    return found | counts
+
+
+def known_elsewhere(results: Path, fits: Mapping[str, Outcome]) -> dict[str, list[Outcome]]:
+    """Tell what other environments of the record than its first have of some fits."""
+    known: dict[str, list[Outcome]] = {name: [] for name in fits}
+    key = ["dataset", *KEYS["fits"]]
+    for environment in [*Record(results).environments][1:] if fits else ():
+        record = Record(results, environment, alone=True)
+        place = {tuple(row): place for place, *row in record.fits[key].itertuples()}
+        for name, found in fits.items():
+            if (row := tuple(found[part] for part in key)) in place:
+                known[name].append(recorded_fit(record, place[row]))
+    return known
+
+
+_data = cache(load_dataset)
+
+
+def recompute(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a recorded fit again, in one thread, as it was made then."""
+    data, split, seed = _data(recorded["dataset"]), int(recorded["split"]), int(recorded["seed"])
+    *_, (train, test) = splits(data.target, split + 1, seed)
+    params = json.loads(recorded["params"])
+    if wished(recorded["params"]):
+        params["lam"] = recorded["lam"]
+    elif "lam" in params:
+        alpha = float(params["lam"].split()[1])
+        params["lam"] = lam_from_alpha(alpha, imbalance_ratio(data.target[train]))
+    found: dict[str, Any] = {"failed": "", "data": data.sha256[:12]}
     start = time.perf_counter()
     with threadpool_limits(1), parallel_config("sequential"):
         try:
             rows = data.data, data.target, train, test
-            found |= evaluate(METHODS[cell["method"]], *rows, params, seed=int(cell["seed"]))
+            now = fit(METHODS[recorded["method"]], params, *rows, seed=seed + split)
+            found |= {"lam": now.lam} | now.predictions.counts._asdict()
         except FAILURES as error:
             found["failed"] = f"{type(error).__name__}: {error}"
     return found | {"seconds": time.perf_counter() - start}
@@ -134,7 +178,7 @@ def other_kernels() -> dict[str, dict[str, str]]:
     """Tell which kernels there are for this machine but those of this process."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return {}
-    ours = machine()["kernels"]["torch"].lower()
+    ours = provenance.kernels()["torch"].lower()
     chosen = any(name in os.environ for name in KERNELS["SSE kernels"])
     return {
         name: variables
@@ -156,24 +200,24 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def in_time(
-    cells: Iterator[tuple[str, Any]], workers: Executor, queued: int, end: float, clock: Clock
+    fits: Iterator[tuple[str, Any]], workers: Executor, queued: int, end: float, clock: Clock
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Recompute one cell after the other until the time is over, and at least one."""
+    """Make one fit after the other again until the time is over, and at least one."""
     waiting: deque[tuple[str, Any, Any]] = deque()
-    for name, cell in cells:
-        waiting.append((name, cell, workers.submit(recompute, cell)))
+    for name, recorded in fits:
+        waiting.append((name, recorded, workers.submit(recompute, recorded)))
         if len(waiting) > queued:
-            name, cell, future = waiting.popleft()
-            yield name, cell, future.result()
+            name, recorded, future = waiting.popleft()
+            yield name, recorded, future.result()
         if clock() >= end:
             break
-    yield from ((name, cell, future.result()) for name, cell, future in waiting)
+    yield from ((name, recorded, future.result()) for name, recorded, future in waiting)
 
 
-def check_cells(
+def check_fits(
     results: Path, names: set[str], seed: int, end: float, n: int, others: Mapping[str, Any]
 ) -> tuple[dict[str, Found], float]:
-    """Recompute cells until the time is over, and what differs with the other kernels, too.
+    """Make fits again until the time is over, and what differs with the other kernels, too.
 
     Returns
     -------
@@ -183,30 +227,29 @@ def check_cells(
         How long they took, as a multiple of the recorded seconds.
     """
     with pool(n) as workers:
-        cells = draw(results, names, seed)
-        done = list(in_time(cells, workers, 2 * n, end, time.monotonic))
+        fits = draw(Record(results), names, seed)
+        done = list(in_time(fits, workers, 2 * n, end, time.monotonic))
     took = sum(now["seconds"] for *_, now in done)
-    takes = sum(cell["seconds"] for _, cell, _ in done)
-    differ = [(name, cell) for name, cell, now in done if not same_cell(cell, now)]
+    takes = sum(recorded["seconds"] for _, recorded, _ in done)
+    differ = {name: recorded for name, recorded, now in done if not same_fit(recorded, now)}
     print(f"{len(done)} fits made again, of which {len(differ)} differ", flush=True)
     elsewhere: dict[str, dict[str, Outcome]] = {name: {} for name, *_ in done}
-    paths = {name: results / OTHER / f"{name}.json" for name, _ in differ}
-    known = {n: json.loads(path.read_text("utf8")) for n, path in paths.items() if path.exists()}
+    known = known_elsewhere(results, differ)
 
     def settled() -> dict[str, Found]:
         return {
-            name: settle_cell(cell, now, elsewhere[name], known.get(name))
-            for name, cell, now in done
+            name: settle_fit(recorded, now, elsewhere[name], known.get(name, ()))
+            for name, recorded, now in done
         }
 
     for title, variables in others.items():
         found = settled()
-        open_ones = [(name, cell) for name, cell in differ if found[name].kind == "otherwise"]
+        open_ones = {name: each for name, each in differ.items() if found[name].kind == "otherwise"}
         if not open_ones:
             break
         with kernels(variables), pool(n) as workers:
-            again = workers.map(recompute, [cell for _, cell in open_ones])
-            for (name, _), outcome in zip(open_ones, again, strict=True):
+            again = workers.map(recompute, open_ones.values())
+            for name, outcome in zip(open_ones, again, strict=True):
                 elsewhere[name][title] = outcome
     return settled(), took / takes if takes else 1.0
 
@@ -256,14 +299,14 @@ def execute(jobs: list[Job], root: Path, workers: int) -> dict[str, Any]:
 
 
 def basis(root: Path, source: Path) -> dict[str, str]:
-    """Return the checksums of what a chapter's numbers rest on, but for data and the store."""
+    """Return the checksums of what a chapter's numbers rest on, but for data and the record."""
     files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()} | {source}
     return {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
 
 
 def at_hand() -> list[str]:
     """List the data sets that are here."""
-    return [name for name in datasets().DATASETS if datasets().locate_dataset(name)]
+    return [name for name in DATASETS if locate_dataset(name)]
 
 
 def check_chapters(
@@ -338,19 +381,16 @@ def record(root: Path) -> None:
             "said": said,
             "seconds": seconds,
         }
-    about = {"machine": machine(), "versions": made_with(), "data": at_hand()}
+    about = {
+        "kernels": provenance.kernels(),
+        "versions": provenance.versions(),
+        "data": at_hand(),
+    }
     text = json.dumps(about | {"chapters": chapters}, indent=1, sort_keys=True, ensure_ascii=False)
     write_whole(root / RECORD, text + "\n")
 
 
 # The answer
-
-
-def processor() -> str:
-    """Name the processor."""
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def verify(root: Path, minutes: float, seed: int, workers: int) -> int:
@@ -362,9 +402,9 @@ def verify(root: Path, minutes: float, seed: int, workers: int) -> int:
     print(f"seed {seed}; recomputing for {minutes:g} minutes; also tried: {', '.join(others)}")
     quarter = time.monotonic() + 60 * minutes / 4
     names = {*at_hand()}
-    cells, pace = check_cells(root / "results", names, seed, quarter, workers, others)
+    fits, pace = check_fits(root / "results", names, seed, quarter, workers, others)
     chapters = check_chapters(root, recorded, seed, end, workers, pace, others)
-    lines = {f"results/{name}": found for name, found in cells.items()} | {
+    lines = fits | {
         f"{chapter}: {name} ({part})": found
         for chapter, places in chapters.items()
         for (name, part), found in places.items()
@@ -376,21 +416,21 @@ def verify(root: Path, minutes: float, seed: int, workers: int) -> int:
     verdicts = [found for (_, part), found in places if part == "verdict"]
     numbers = [found for (_, part), found in places if part.isdecimal()]
     texts = [found for (_, part), found in places if part in ("words", "failed")]
-    answer = {
+    answer: dict[str, Any] = {
         "date": date.today(),
-        "processor": processor(),
-        "kernels": machine()["kernels"],
-        "versions": made_with(),
+        "processor": provenance.processor(),
+        "kernels": provenance.kernels(),
+        "versions": provenance.versions(),
         "data": at_hand(),
         "seed": seed,
         "minutes": minutes,
-        "cells": count([*cells.values()]),
+        "fits": count([*fits.values()]),
         "chapters": sorted(chapters),
         "numbers": count(numbers) | {"digits": min((n.digits for n in numbers), default=16)},
         "texts": count(texts),
         "verdicts": count(verdicts),
     }
-    for name in ("cells", "numbers", "texts", "verdicts"):
+    for name in ("fits", "numbers", "texts", "verdicts"):
         told = ", ".join(f"{number} {kind}" for kind, number in answer[name].items())
         print(f"{name:<10} {told}")
     print("\nTo be pasted into notebooks/elsewhere.yml:\n")
@@ -419,7 +459,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             print(f"verify.py: {error}", file=sys.stderr)
             return error.status
 
-    return module("mishaps").told("verify.py", work)
+    return told("verify.py", work)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,10 @@ def write_small_book(root):
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("_config.yml", "CITATION.cff", "crcen/datasets.py", "crcen/mishaps.py"):
+    study = [f"crcen/study/{name}.py" for name in ("__init__", "datasets", "mishaps")]
+    driver = [f"notebooks/driver/{path.name}" for path in ROOT.glob("notebooks/driver/*.py")]
+    for name in ("_config.yml", "CITATION.cff", *study, *driver):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     for name in ("extensions", "static"):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)

@@ -40,9 +40,13 @@ import scipy.sparse
 import torch
 
 import crcen
-from crcen import choice, deviations, expense, laws, multiclass, own_data, simulations
+from crcen import choice
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
+from crcen.theory import deviations, expense, laws, multiclass, simulations
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
+import own_data
 
 SECONDS = 5.0  # of processor time, for one call
 Draw = Callable[[np.random.Generator], Any]
@@ -575,7 +579,7 @@ def run(names: list[str], seed: int, inputs: int) -> Iterator[tuple[str, list[tu
 
 def compile_kernels() -> None:
     """Let Numba compile and keep what it made: ten seconds that no call is to answer for."""
-    X, y = crcen.simulations.sim2(200, 1000, np.random.default_rng(0))
+    X, y = simulations.sim2(200, 1000, np.random.default_rng(0))
     crcen.CRCENClassifier((2,), tol=1e-2, random_state=0).fit(X, y)
     crcen.CRCENClassifier((2,), tol=1e-2, random_state=0).fit(X[::10], y[::10])
 

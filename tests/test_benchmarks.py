@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score
 from crcen import CRCENClassifier, key_equation
 from crcen.losses import CROSS_ENTROPY
 from crcen.network import Network, Objective
-from crcen.results import write_whole as write
+from crcen.study.mishaps import write_whole as write
 
 HIDDEN, L2 = (3,), 0.02
 
@@ -106,11 +106,10 @@ def test_jax_minimises_the_objective_of_the_judge(problem):
 
 
 def reached(name, problem):
-    """Fit in a process of its own, which what a contender loads does not outlive."""
     contender = contenders.contenders()[name]
     if lack := contender.missing():
         pytest.skip(f"no {lack}")
-    return judged(fresh(contender.fit, problem)[0].layers, problem)
+    return judged(contender.fit(problem).layers, problem)
 
 
 TIGHT = 1e-6
@@ -138,14 +137,14 @@ def test_nnet_with_all_parameters_penalised_violates_the_key_equation(problem):
     assert found["gradient"] > 10 * uneven.tol
 
 
-@pytest.mark.parametrize("name", ["crcen-path", "c", "jax", "jax-vmap"])
+@pytest.mark.parametrize("name", ["c", "jax", "jax-vmap"])
 def test_many_fits_at_once_are_the_single_ones(name, problem):
     contender = contenders.contenders()[name]
     if lack := contender.missing():
         pytest.skip(f"no {lack}")
     many = [replace(problem, l2=l2, hidden=(h,)) for h in (2, 3) for l2 in (0.01, 0.1)]
-    for own, together in zip(many, fresh(contender.fit_all, many, 1)[0], strict=True):
-        alone = reached(name, own)["objective"]
+    for own, together in zip(many, contender.fit_all(many, 1), strict=True):
+        alone = judged(contender.fit(own).layers, own)["objective"]
         assert judged(together.layers, own)["objective"] == pytest.approx(alone, rel=1e-2)
 
 
@@ -172,7 +171,7 @@ TINY = replace(
     repeats=1,
 )
 TIMES = {"seconds", "cpu_seconds", "others_cpu", "base_mb", "peak_mb"}
-FEW = [OURS, "crcen-path", REFERENCE, "torch-lbfgs"]
+FEW = [OURS, REFERENCE, "c", "torch-lbfgs"]
 
 
 @pytest.fixture

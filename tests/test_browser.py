@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plots import COLOURS
 from scipy.stats import norm
 
-from crcen.laws import expense_band, gaussian_point
-from crcen.plots import COLOURS
+from crcen.theory.laws import expense_band, gaussian_point
 
 sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 pytestmark = pytest.mark.slow

@@ -13,13 +13,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import execution
 import nbformat
-import plan
 import pytest
 from bs4 import BeautifulSoup
+from driver import execution, plan
 
-from crcen.datasets import DATASETS, locate_dataset
+from crcen.study.datasets import DATASETS, locate_dataset
 
 EVERY = os.environ.get("CRCEN_EVERY_SET") == "1"
 CASES = [*DATASETS, "none"] if EVERY else [random.choice([*DATASETS])]
@@ -108,7 +107,7 @@ def test_without_any_set_every_chapter_runs_and_says_so(checkout, hide):
     notebooks |= run(checkout, lambda job: job.source.stem == plan.LAST)
     assert list(faults(notebooks)) == []
     assert {"datasets", "key-equation", "one-curve", "benchmark"} < notebooks.keys()
-    for chapter in ("key-equation", "one-curve", "expense-law", "weight-or-threshold"):
+    for chapter in ("key-equation", "one-curve", "expense-law", "which-lambda"):
         assert "Sim2 (no set at hand)" in str(outputs(notebooks[chapter])), chapter
     assert verdicts(notebooks["datasets"]) == {"11": "examined"}
 

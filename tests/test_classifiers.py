@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from crcen.classifiers import CRCENClassifier, CSMLPClassifier
 from crcen.key_equation import key_equation
 from crcen.network import Network, Objective
-from crcen.simulations import sim2
+from crcen.theory.simulations import sim2
 
 torch.set_num_threads(1)
 
@@ -61,7 +61,7 @@ def objective(fitted, X, y):
     sizes = X.shape[1], *fitted.hidden_layer_sizes, 1
     weight = np.where(y, fitted.lam_, 1 - fitted.lam_)
     network = Network(sizes, fitted.activation)
-    return Objective(network, fitted._loss, X, y.astype(float), weight, fitted.l2)
+    return Objective(network, fitted._loss, X, y.astype(float), weight, fitted.l2_)
 
 
 # scikit-learn's interface
@@ -213,17 +213,27 @@ def test_the_predicted_class_is_the_more_probable(classifier):
 @pytest.mark.parametrize("lam", LAMS)
 @pytest.mark.parametrize("hidden", [(), (3,)])
 def test_loss_is_the_weighted_log_loss_plus_the_penalty_of_the_weights(lam, hidden):
-    fitted = CRCENClassifier(hidden, lam=lam, l2=1e-3, random_state=SEED).fit(X, Y, S)
+    fitted = CRCENClassifier(hidden, lam=lam, l2=0.01, random_state=SEED).fit(X, Y, S)
     weight = S * np.where(Y == 1, fitted.lam_, 1 - fitted.lam_)
     loss = log_loss(Y, fitted.predict_proba(X), sample_weight=weight)
-    penalty = fitted.l2 * sum((W**2).sum() for W in fitted.coefs_)
+    penalty = fitted.l2_ * sum((W**2).sum() for W in fitted.coefs_)
     assert fitted.loss_ == pytest.approx(loss + penalty)
 
 
 def test_lam_one_half_minimises_plain_cross_entropy():
     fitted = CRCENClassifier((3,), lam=0.5, l2=0.01, random_state=SEED).fit(X, Y)
-    penalty = fitted.l2 * sum((W**2).sum() for W in fitted.coefs_)
+    penalty = fitted.l2_ * sum((W**2).sum() for W in fitted.coefs_)
     assert fitted.loss_ == pytest.approx(log_loss(Y, fitted.predict_proba(X)) + penalty)
+
+
+@both
+@pytest.mark.parametrize("lam", LAMS)
+def test_the_penalty_is_as_strong_as_the_shares_of_the_classes_leave_it(classifier, lam):
+    fitted = classifier((), lam=lam, l2=0.01).fit(X, Y, S)
+    weight = S * np.where(Y == 1, fitted.lam_, 1 - fitted.lam_)
+    assert fitted.l2_ == pytest.approx(0.04 * np.cov(Y, aweights=weight, ddof=0))
+    if lam == "balanced":
+        assert fitted.l2_ == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("lam", LAMS)
@@ -252,12 +262,12 @@ def test_a_fit_as_good_as_a_constant_says_so(classifier):
 
 @both
 @pytest.mark.parametrize("share", [0.5, 0.05, 0.001])
-def test_the_tolerance_means_the_same_at_every_base_rate(classifier, share):
+def test_tolerance_and_penalty_mean_the_same_at_every_base_rate(classifier, share):
     rng = np.random.default_rng(SEED)
     n = 40_000
     y = rng.permutation(n) < share * n
     rows = rng.normal(size=(n, 2)) + y[:, None]
-    plain = classifier((), lam=0.5, l2=1e-3 * share, tol=1e-3, random_state=SEED).fit(rows, y)
+    plain = classifier((), lam=0.5, l2=1e-3, tol=1e-3, random_state=SEED).fit(rows, y)
     free = LogisticRegression(C=np.inf).fit(rows, y)
     auc, reference = (roc_auc_score(y, m.decision_function(rows)) for m in (plain, free))
     assert auc > reference - 0.02
@@ -309,7 +319,7 @@ def test_no_hidden_layer_is_scikit_learns_logistic_regression(lam, l2, s):
     # Its objective, sum of weighted losses + ||w||^2 / (2 C), is ours times the sum of weights.
     total = (np.where(Y == 1, lam, 1 - lam) * (1 if s is None else s)).sum()
     oracle = LogisticRegression(
-        C=1 / (2 * fitted.l2 * total) if l2 else np.inf,
+        C=1 / (2 * fitted.l2_ * total) if l2 else np.inf,
         class_weight={0: 1 - lam, 1: lam},
         solver="newton-cholesky",
         tol=1e-10,
@@ -320,7 +330,7 @@ def test_no_hidden_layer_is_scikit_learns_logistic_regression(lam, l2, s):
 
 def test_lam_one_half_is_unweighted_logistic_regression():
     fitted = tight(lam=0.5, l2=0.01).fit(X, Y)
-    oracle = LogisticRegression(C=1 / (2 * fitted.l2 * len(Y)), tol=1e-10, max_iter=1000).fit(X, Y)
+    oracle = LogisticRegression(C=1 / (2 * fitted.l2_ * len(Y)), tol=1e-10, max_iter=1000).fit(X, Y)
     assert_allclose(fitted.predict_proba(X), oracle.predict_proba(X), atol=1e-6)
 
 
@@ -332,7 +342,7 @@ def test_csmlp_without_hidden_layer_is_nonlinear_least_squares(lam):
     def residuals(theta):
         errors = np.where(Y == 1, 1, -1) - np.tanh(X @ theta[:3] + theta[3])
         return np.concatenate(
-            [np.sqrt(weight / weight.sum()) * errors, np.sqrt(fitted.l2) * theta[:3]]
+            [np.sqrt(weight / weight.sum()) * errors, np.sqrt(fitted.l2_) * theta[:3]]
         )
 
     found = parameters(fitted)  # one of several minima, perhaps

@@ -1,4 +1,4 @@
-"""Tests of crcen.datasets: the six sets, their digests, and every way in which they can be missing.
+"""Tests of the data sets: their digests, and every way in which they can be missing.
 
 None needs a network. Those that need the whole collection take it from CRCEN_DATA_HOME.
 """
@@ -25,8 +25,8 @@ import pytest
 import sklearn.datasets
 from conftest import SEED
 
-from crcen import datasets
-from crcen.datasets import (
+from crcen.study import datasets
+from crcen.study.datasets import (
     DATASETS,
     DataError,
     Dataset,

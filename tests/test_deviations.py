@@ -1,4 +1,4 @@
-"""Tests of crcen.deviations, each against a computation that shares no formula with it."""
+"""Tests of crcen.theory.deviations, each against a computation that shares no formula with it."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ from scipy.special import expit, log_expit, softmax
 from sklearn.svm import SVC
 
 from crcen import CRCENClassifier, CRCENLoss, CSMLPClassifier, key_equation, lam_from_alpha
-from crcen.deviations import balance, effective_lam, focal, separable_limit, sgd_spread
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
-from crcen.simulations import sim1
+from crcen.theory.deviations import balance, effective_lam, focal, separable_limit, sgd_spread
+from crcen.theory.simulations import sim1
 
 lams = st.floats(0.05, 0.95)
 

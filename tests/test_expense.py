@@ -1,4 +1,4 @@
-"""Tests of crcen.expense: confusion counts and the expense of section 4.2."""
+"""Tests of crcen.theory.expense: confusion counts and the expense of section 4.2."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from crcen.expense import Confusion, confusion_counts, expense, expense_interval, expenses
+from crcen.theory.expense import Confusion, confusion_counts, expense, expense_interval, expenses
 
 decisions = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1])), min_size=1)
 

@@ -12,12 +12,19 @@ API = Path(__file__).resolve().parents[1] / "book/api.md"
 # Tables, and what functions return: nobody calls them. `Share` and `Confusion` are tried.
 ANSWERS = {"KeyEquation", "OperatingPoint", "Choice", "ClassBalance", "Confusion"}
 TABLES = {"Dataset", "DatasetUnavailable", "DataError", "Method"}
+TABLES |= {
+    "Record",
+    "RecordError",
+    "Predictions",
+    "Score",
+}  # tests/test_store.py and test_scores.py
+OF_A_NOTEBOOK = {"read_table"}
 
 
 def test_every_public_function_is_tried():
     listed = re.findall(r":members: (.*)", API.read_text())
     public = {name for line in listed for name in line.split(", ")}
-    assert public - ANSWERS - TABLES == {*fuzz.CASES}
+    assert public - ANSWERS - TABLES - OF_A_NOTEBOOK == {*fuzz.CASES} - OF_A_NOTEBOOK
 
 
 def test_every_function_answers_good_inputs():

@@ -159,6 +159,9 @@ def test_a_build_reads_and_writes_what_has_changed_and_ends_as_a_clean_one(wide_
     after = wide_book.after
     assert after() == (everything | {"index"}, everything)
     assert after() == (set(), set())
+    (wide_book.root / "runs").mkdir(exist_ok=True)
+    (wide_book.root / "runs/one-0123.ipynb").write_text("{}")  # a reader's, and no page
+    assert after() == (set(), set())
     # With the first change the mark "+changes" comes to what rests on the chapter.
     assert after((chapter, '"41"', '"42"')) == ({"chapters/one"}, quoting)
     assert wide_book.marked() == {"one", "numbers", "figures"}

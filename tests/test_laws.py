@@ -1,4 +1,4 @@
-"""Tests of crcen.laws, each against a computation that shares no formula with it."""
+"""Tests of crcen.theory.laws, each against a computation that shares no formula with it."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from crcen import CRCENClassifier, lam_from_alpha
 from crcen.key_equation import fresh_key_equation
-from crcen.laws import (
+from crcen.theory.laws import (
     expense_band,
     fresh_ratio_spread,
     gaussian_point,

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crcen.key_equation import key_equation
 from crcen.losses import CRCENLoss, cross_entropy, squared_error
-from crcen.simulations import sim2
+from crcen.theory.simulations import sim2
 
 torch.set_num_threads(1)
 

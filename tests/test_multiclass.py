@@ -1,4 +1,4 @@
-"""Tests of crcen.multiclass: the key equations of K classes, and what they leave open."""
+"""Tests of crcen.theory.multiclass: the key equations of K classes, and what they leave open."""
 
 from contextlib import nullcontext
 from itertools import permutations
@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from crcen.key_equation import key_equation
-from crcen.multiclass import class_balance
+from crcen.theory.multiclass import class_balance
 
 
 @given(st.floats(0.05, 0.95))

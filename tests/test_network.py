@@ -12,9 +12,9 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
-from crcen.deviations import focal
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.network import ACTIVATIONS, Network, Objective
+from crcen.theory.deviations import focal
 
 torch.set_num_threads(1)
 

@@ -2,11 +2,10 @@ import gzip
 import re
 
 import numpy as np
+import own_data
 import pandas as pd
 import pytest
-
-from crcen import own_data
-from crcen.own_data import read_table
+from own_data import read_table
 
 
 @pytest.fixture

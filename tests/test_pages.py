@@ -5,7 +5,7 @@ import pytest
 import run
 import tiny
 from bs4 import BeautifulSoup
-from pages import _css, glued
+from driver.pages import _css, glued
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import jupytext
 import pytest
 import yaml
 from conftest import ROOT
-from parameters import RunError, check, conform, declared, read_grid, within
+from driver.parameters import RunError, check, conform, declared, read_grid, within
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 PROFILES = yaml.safe_load((ROOT / "notebooks/parameters.yml").read_text())

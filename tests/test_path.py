@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from crcen import CRCENClassifier
 from crcen.path import ANCHOR, fit_path
-from crcen.simulations import sim2
+from crcen.theory.simulations import sim2
 
 X, Y = sim2(100, 400, np.random.default_rng(SEED))
 PENALTIES = [1e-5, 5e-3, 1e-4, 2e-3, 1e-3]

@@ -4,8 +4,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import pytest
 from conftest import ROOT
-
-from crcen.plots import COLOURS, INK, MAJORITY, canvas, panels, show
+from plots import COLOURS, INK, MAJORITY, canvas, panels, show
 
 
 @pytest.fixture

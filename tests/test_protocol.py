@@ -1,52 +1,112 @@
-"""Tests of crcen.protocol: which rows a split has, and which cells a protocol."""
+"""Tests of crcen.study.protocol: which cells there are, and which search and fit each names."""
+
+import inspect
+import json
 
 import numpy as np
-from conftest import SEED
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crcen.methods import METHODS
-from crcen.protocol import PROTOCOLS, Protocol, cells, splits
+from crcen.choice import choose_lam
+from crcen.study.methods import METHODS, NETWORK_GRID, NETWORKS, WIDE_GRID
+from crcen.study.protocol import APPLIED, PROTOCOLS, WISHES, Cell, Fit, Protocol, cells, fit_of
+from crcen.study.protocol import text as written
 
-Y = np.repeat([1, 0], [20, 180])
-
-
-# Splits
-
-
-def test_splits_are_stratified_in_three_quarters_and_a_quarter():
-    for train, test in splits(Y, 4, seed=SEED):
-        assert (len(train), len(test)) == (150, 50)
-        assert (Y[train].sum(), Y[test].sum()) == (15, 5)
-
-
-def test_a_split_shares_no_row_and_loses_none():
-    for train, test in splits(Y, 4, seed=SEED):
-        np.testing.assert_array_equal(np.sort([*train, *test]), np.arange(200))
-
-
-def test_splits_differ_and_come_from_the_seed():
-    def tests(seed):
-        return [frozenset(test) for _, test in splits(Y, 4, seed)]
-
-    assert tests(SEED) == tests(SEED)
-    assert len({*tests(SEED), *tests(SEED + 1)}) == 8
-
-
-def test_the_first_splits_do_not_depend_on_their_number():
-    for four, twenty in zip(splits(Y, 4, seed=SEED), splits(Y, 20, seed=SEED), strict=False):
-        np.testing.assert_array_equal(np.concatenate(four), np.concatenate(twenty))
-
-
-# Cells
+SIX = "abcdef"
 
 
 def test_the_protocols_have_the_cells_that_they_should():
-    count = {name: len(cells("abcdef", METHODS, {name: p})) for name, p in PROTOCOLS.items()}
-    full = 2 * 6 * 8 * 20
+    count = {name: len(cells(SIX, METHODS, {name: p})) for name, p in PROTOCOLS.items()}
+    full = 2 * 6 * len(METHODS) * 20  # scores, sets, methods, splits
     assert count == {
-        "paper": full, "repeated": full * 5 // 8, "nested": full, "lambda": 6 * 20 * 5
-    }  # fmt: skip
+        "paper": full,
+        "repeated": 2 * 6 * 8 * 20,
+        "nested": full,
+        "lambda": 6 * 20 * 5,
+        "plain": 2 * 6 * 8,
+        "weighted": 2 * 6 * 8,
+        "wished": 6 * 8 * len(WISHES),
+        "wide": 2 * 6 * 5 * 20,
+    }
 
 
-def test_every_cell_has_a_name_of_its_own():
-    every = cells("ab", METHODS, {**PROTOCOLS, "more": Protocol(11, alphas=("", "1", "11"))})
-    assert len({cell.key for cell in every}) == len(every)
+def test_every_cell_stands_once():
+    every = cells(SIX, METHODS, PROTOCOLS)
+    assert len({*every}) == len(every)
+
+
+def test_parameters_are_tuned_on_the_split_that_the_protocol_says():
+    assert [PROTOCOLS["paper"].tuned_on(split) for split in range(20)] == [0] * 20
+    assert [PROTOCOLS["nested"].tuned_on(split) for split in range(20)] == [*range(20)]
+    repeated = [PROTOCOLS["repeated"].tuned_on(split) for split in range(20)]
+    assert repeated == [*np.repeat([0, 4, 8, 12, 16], 4)]
+
+
+def test_a_method_is_tuned_over_its_grid_and_a_network_over_the_wider_one_where_asked():
+    def points(name, protocol):
+        return [json.loads(point) for point in protocol.points(METHODS[name])]
+
+    narrow, wide = Protocol(4), Protocol(4, wide=True)
+    for name in NETWORKS:
+        for protocol, grid in ((narrow, NETWORK_GRID), (wide, WIDE_GRID)):
+            found = points(name, protocol)
+            assert len(found) == np.prod([len(values) for values in grid.values()])
+            for parameter, values in grid.items():
+                assert [v for v in values if any(p[parameter] == v for p in found)] == values
+        # What the narrow one has found, the wide one uses.
+        assert {*narrow.points(METHODS[name])} < {*wide.points(METHODS[name])}
+    assert points("LR", wide) == points("LR", narrow)
+    assert points("BRF", narrow) == points("BRF", wide) == [{}]  # which nobody searches
+
+
+parameters = st.dictionaries(
+    st.sampled_from(["C", "l2", "hidden_layer_sizes", "lam"]),
+    st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.lists(st.integers(1, 99))),
+)
+
+
+@given(parameters)
+def test_parameters_are_read_as_they_were_written_whatever_their_order(params):
+    assert json.loads(written(params)) == params
+    assert written(dict(reversed(params.items()))) == written(params)
+
+
+def test_a_moved_threshold_uses_the_fits_of_the_method_that_it_is_like():
+    moved = [name for name, method in METHODS.items() if method.moved]
+    assert moved == ["MLP moved"]
+    one = fit_of(Cell("paper", "f1", "a", "MLP moved", 3), "{}")
+    assert one == fit_of(Cell("nested", "gmean", "a", "MLP", 3), "{}") == Fit("a", "MLP", "{}", 3)
+
+
+@pytest.mark.parametrize(
+    ("weight", "method", "lam"),
+    [
+        ("", "CRCEN", None),
+        ("plain", "MLP", None),
+        ("alpha 1", "CRCEN", None),
+        ("alpha 0.5", "CRCEN", "alpha 0.5"),
+        ("recall 0.8", "CRCEN", "recall 0.8"),
+    ],
+)
+def test_a_weight_is_named_in_the_parameters_unless_another_fit_has_it(weight, method, lam):
+    found = fit_of(Cell("lambda", "f1", "a", "CRCEN", 3, weight), '{"l2": 0.1}')
+    expected = {"l2": 0.1} | ({"lam": lam} if lam else {})
+    assert found == Fit("a", method, written(expected), 3, "test")
+
+
+def test_the_wishes_are_those_of_choose_lam():
+    can = {*inspect.signature(choose_lam).parameters}
+    assert {wish for wish, _ in WISHES} <= can
+    assert PROTOCOLS["wished"].weights[:2] == ("recall 0.7", "recall 0.8")
+    assert PROTOCOLS["wished"].weights[-1] == "expense 10"
+
+
+def test_wishes_are_answered_by_a_protocol_that_holds_rows_out():
+    plain, wished = PROTOCOLS["plain"], PROTOCOLS["wished"]
+    assert plain.by_fold
+    assert plain.methods == ("MLP",)
+    assert "log_loss" in plain.scores
+    assert plain.n_splits >= wished.n_splits
+    assert (plain.tune_every, wished.tune_every) == (None, None)
+    assert APPLIED == ("0", "1", "2", "3", "train")

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from conftest import ROOT
-from parameters import read_grid
+from driver.parameters import read_grid
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf8")
 

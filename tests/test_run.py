@@ -1,13 +1,13 @@
 import io
 import json
+import os
 import subprocess
 import sys
 
-import execution
-import plan
 import pytest
 import run
 from conftest import ROOT
+from driver import execution, plan
 from tiny import NAMES, PATH, edit, printed
 
 
@@ -42,10 +42,20 @@ def test_a_changed_input_makes_every_chapter_stale(project, name):
     assert stale(project) == {"tiny", "other", "claims"}
 
 
-@pytest.mark.parametrize("name", ["crcen/new.py", "notebooks/helper.py", "results/new.csv"])
+@pytest.mark.parametrize(
+    "name", ["crcen/new.py", "notebooks/helper.py", "notebooks/driver/helper.py", "results/new.csv"]
+)
 def test_a_new_input_makes_every_chapter_stale(project, name):
+    (project / name).parent.mkdir(exist_ok=True)
     (project / name).write_text("")
     assert stale(project) == {"tiny", "other", "claims"}
+
+
+@pytest.mark.parametrize("name", ["results/.scratch-1", "notebooks/.ipynb_checkpoints/helper.py"])
+def test_what_is_hidden_is_no_input(project, name):
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text("")
+    assert stale(project) == set()
 
 
 def test_a_missing_data_set_makes_every_chapter_stale(project):
@@ -130,10 +140,10 @@ def test_a_kernel_that_does_not_start_is_started_again():
 
 
 @pytest.mark.slow
-def test_looking_for_data_does_not_wait_for_torch():
+def test_looking_for_data_imports_nothing_that_takes_long():
     code = (
-        "import plan, sys; print(len(plan.datasets().locate_dataset('abalone')));"
-        "print('torch' in sys.modules)"
+        "import run, sys; from crcen.study.datasets import locate_dataset;"
+        "print(len(locate_dataset('abalone')), {'torch', 'sklearn', 'pandas'} & {*sys.modules})"
     )
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -142,7 +152,21 @@ def test_looking_for_data_does_not_wait_for_torch():
         check=True,
         text=True,
     ).stdout
-    assert found == "1\nFalse\n"
+    assert found == "1 set()\n"
+
+
+@pytest.mark.slow
+def test_the_driver_takes_the_crcen_of_its_own_root(small_book):
+    code = "import run; from crcen.study import datasets; print(run.ROOT, datasets.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=small_book / "notebooks",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},  # where there is another
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert found == f"{small_book} {small_book}/crcen/study/datasets.py\n"
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-"""Tests of crcen.simulations against the moments of the distributions of section 3.4."""
+"""Tests of crcen.theory.simulations against the moments of the distributions of section 3.4."""
 
 import numpy as np
 import pytest
 from conftest import Z
 
-from crcen.simulations import sim1, sim2
+from crcen.theory.simulations import sim1, sim2
 
 N = 500_000
 # A variable of sim1 is N(m, 1) plus a uniform one of width 1/2, whose variance is 1/48.

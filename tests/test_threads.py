@@ -11,8 +11,8 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from crcen import CRCENClassifier
-from crcen.deviations import balance
 from crcen.losses import CROSS_ENTROPY
+from crcen.theory.deviations import balance
 from crcen.threads import one_thread
 
 RNG = np.random.default_rng(0)
@@ -22,7 +22,9 @@ Y = (X[:, 0] + RNG.normal(size=400) > 1).astype(int)
 
 def threads():
     """How many threads PyTorch and each BLAS may take, here and in a thread that begins now."""
-    blas = [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+    # Those of NumPy and SciPy: the system's own may have come with another test's library.
+    known = [each for each in threadpool_info() if "site-packages" in each["filepath"]]
+    blas = [each["num_threads"] for each in known if each["user_api"] == "blas"]
     fresh = []
     new = threading.Thread(target=lambda: fresh.append(torch.get_num_threads()))
     new.start()

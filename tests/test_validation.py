@@ -19,11 +19,11 @@ from crcen import (
     prior_shift,
 )
 from crcen.choice import Share
-from crcen.deviations import effective_lam, focal, separable_limit, sgd_spread
-from crcen.expense import Confusion, expense, expense_interval, expenses
-from crcen.laws import OperatingPoint, expense_band, fresh_ratio_spread, gaussian_point
-from crcen.multiclass import class_balance
-from crcen.simulations import sim1
+from crcen.theory.deviations import effective_lam, focal, separable_limit, sgd_spread
+from crcen.theory.expense import Confusion, expense, expense_interval, expenses
+from crcen.theory.laws import OperatingPoint, expense_band, fresh_ratio_spread, gaussian_point
+from crcen.theory.multiclass import class_balance
+from crcen.theory.simulations import sim1
 from crcen.validation import FINITE, check_number, check_numbers, check_weights
 from crcen.weights import alpha_from_lam, lam_from_alpha
 

@@ -1,38 +1,39 @@
 """Tests of what `make verify` calls the same, the processor's doing, or neither."""
 
+import ast
 import doctest
 import json
 import math
 import os
+import re
 import shutil
 from concurrent.futures import Future
 
-import agreement
-import plan
+import numpy as np
 import pytest
 import run
 import verify
 import yaml
 from conftest import ROOT
+from driver import agreement, plan
 from hypothesis import given
 from hypothesis import strategies as st
 from report import CLAIMS
 from tiny import edit
 
-from crcen.results import Store
+from crcen.study import record as record_module
+from crcen.study.methods import METHODS
+from crcen.study.protocol import Protocol, cells
+from crcen.study.record import Record, thousandths
+from crcen.study.run import fill
 
-CELL = {
-    **{"failed": "", "sha256": "a", "tn": 900, "fp": 100, "fn": 20, "tp": 80},
-    **{"f1": 4 / 7, "gmean": 0.72**0.5, "recall": 0.8, "precision": 4 / 9, "specificity": 0.9},
-    "lam": None,
-}
+COUNTS = {"tn": 900, "fp": 100, "fn": 20, "tp": 80}
+FIT = {"failed": "", "data": "a", "lam": math.nan} | COUNTS
 
 
-def moved(rows, cell=CELL):
-    """The cell with so many majority rows decided otherwise."""
-    fp = cell["fp"] + rows
-    f1 = 2 * cell["tp"] / (2 * cell["tp"] + fp + cell["fn"])
-    return cell | {"tn": 1000 - fp, "fp": fp, "f1": f1, "lam": math.nan}
+def moved(rows, fit=FIT):
+    """The fit with so many majority rows decided otherwise."""
+    return fit | {"tn": fit["tn"] - rows, "fp": fit["fp"] + rows}
 
 
 def test_the_examples_of_the_docstrings_come_out():
@@ -73,30 +74,33 @@ def test_a_text_is_words_and_numbers(text, numbers):
     assert words.count("#") == len(numbers)
 
 
-# Cells
+# Fits
 
 
-def test_a_cell_that_comes_out_again_is_the_same():
-    assert agreement.settle_cell(CELL, moved(0), {}).kind == "same"
+def test_a_fit_that_comes_out_again_is_the_same():
+    assert agreement.settle_fit(FIT, moved(0), {}).kind == "same"
 
 
 @pytest.mark.parametrize("count", agreement.COUNTS)
 def test_a_wrong_count_in_the_record_is_a_disagreement(count):
-    wrong = CELL | {count: CELL[count] + 1}
-    found = agreement.settle_cell(wrong, CELL, {"AVX2 kernels": CELL, "SSE kernels": CELL})
+    wrong = FIT | {count: FIT[count] + 1}
+    found = agreement.settle_fit(wrong, FIT, {"AVX2 kernels": FIT, "SSE kernels": FIT})
     assert found.kind == "otherwise"
     assert "1 rows otherwise" in found.line
 
 
-@pytest.mark.parametrize("rate", ["f1", "gmean", "recall", "precision", "specificity", "lam"])
-def test_a_wrong_score_is_a_disagreement_whatever_other_kernels_give(rate):
-    wrong = CELL | {rate: 0.123}
-    assert agreement.settle_cell(wrong, CELL, {"AVX2 kernels": moved(9)}).kind == "otherwise"
+@pytest.mark.parametrize(("lam", "wrong"), [(math.nan, 0.5), (0.8, math.nan), (0.8, 0.8 + 1e-9)])
+def test_a_wrong_weight_is_a_disagreement_whatever_other_kernels_give(lam, wrong):
+    fit = FIT | {"lam": lam}
+    others = {"AVX2 kernels": moved(9, fit), "SSE kernels": fit | {"lam": wrong}}
+    assert agreement.settle_fit(fit | {"lam": wrong}, fit, others, [fit]).kind == "otherwise"
+    assert agreement.settle_fit(fit, fit | {"lam": lam * (1 + 1e-15)}, {}).kind == "same"
 
 
 def test_other_data_are_a_disagreement_whatever_other_kernels_give():
-    others = {"AVX2 kernels": CELL | {"sha256": "b"}}
-    assert agreement.settle_cell(CELL, moved(3) | {"sha256": "b"}, others).kind == "otherwise"
+    others = {"AVX2 kernels": FIT | {"data": "b"}}
+    assert agreement.settle_fit(FIT, moved(3) | {"data": "b"}, others).kind == "otherwise"
+    assert agreement.settle_fit(FIT, FIT | {"data": "b"}, {"AVX2 kernels": FIT}).kind == "otherwise"
 
 
 @pytest.mark.parametrize(
@@ -114,35 +118,99 @@ def test_other_data_are_a_disagreement_whatever_other_kernels_give():
 )
 def test_a_difference_is_the_processors_only_with_evidence(others, kind):
     others = {f"kernels {i}": moved(rows) for i, rows in enumerate(others)}
-    assert agreement.settle_cell(CELL, moved(3), others).kind == kind
+    assert agreement.settle_fit(FIT, moved(3), others).kind == kind
 
 
-@pytest.mark.parametrize(("known", "kind"), [(3, "processor"), (0, "otherwise"), (9, "otherwise")])
+@pytest.mark.parametrize(
+    ("known", "kind"),
+    [
+        ([3], "processor"),
+        ([0], "otherwise"),
+        ([9], "otherwise"),
+        ([], "otherwise"),
+        ([9, 3], "processor"),
+        ([0, 9], "otherwise"),
+    ],
+)
 def test_another_machines_record_is_evidence_only_where_this_machine_gives_the_same(known, kind):
-    assert agreement.settle_cell(CELL, moved(3), {}, moved(known)).kind == kind
+    assert agreement.settle_fit(FIT, moved(3), {}, map(moved, known)).kind == kind
 
 
-def test_a_cell_that_failed_must_fail_again_with_the_same_kind_of_error():
-    failed = {"failed": "ValueError: worse than random", "sha256": "a"}
+def test_a_fit_that_failed_must_fail_again_with_the_same_kind_of_error():
+    failed = {"failed": "ValueError: worse than random", "data": "a"}
     again = failed | {"failed": "ValueError: no better than random"}
-    assert agreement.settle_cell(failed, again, {}).kind == "same"
-    for other in (failed | {"failed": "RuntimeError: worse than random"}, CELL):
-        assert agreement.settle_cell(failed, other, {}).kind == "otherwise"
-        assert agreement.settle_cell(other, failed, {}).kind == "otherwise"
+    assert agreement.settle_fit(failed, again, {}).kind == "same"
+    for other in (failed | {"failed": "RuntimeError: worse than random"}, FIT):
+        assert agreement.settle_fit(failed, other, {}).kind == "otherwise"
+        assert agreement.settle_fit(other, failed, {}).kind == "otherwise"
+
+
+def row(split=0, **more):
+    """A row of a record, of which 2 of 3 minority rows and no majority row are decided for 1."""
+    key = {"method": "CRCEN", "params": "{}", "split": split, "rows": "test", "seed": 0}
+    logits = {"positives": [-1, 2, 3], "negatives": [-3, -2]}
+    return key | {"failed": "", "lam": 0.8, "data": "a", "seconds": 1.0} | logits | more
+
+
+@pytest.fixture
+def two_environments(tmp_path, monkeypatch):
+    """A record of what may be drawn, of what may not, and of another processor."""
+    record, wish = Record(tmp_path), '{"lam": "recall 0.8"}'
+    none = {"failed": "ValueError: none", "lam": math.nan, "positives": None, "negatives": None}
+    record.add("fits", "one", [row(k) for k in range(5)])
+    record.add("fits", "one", [row(rows="0"), row(rows="train"), row(params=wish)])
+    record.add("fits", "one", [row(1, params=wish) | none, row(9) | none])
+    record.add("fits", "two", [row()])
+    with monkeypatch.context() as patch:
+        patch.setattr(record_module, "kernels", lambda: {"numba": "other"})
+        record.add("fits", "one", [row(0, negatives=[-3, 2]), row(77)])
+    return tmp_path
+
+
+def test_what_is_drawn_is_at_hand_of_one_environment_and_can_be_made_again(two_environments):
+    drawn = dict(verify.draw(Record(two_environments), {"one"}, 3))
+    key = {(found["split"], found["params"]) for found in drawn.values()}
+    assert key == {(k, "{}") for k in (0, 1, 2, 3, 4, 9)} | {(0, '{"lam": "recall 0.8"}')}
+    assert len(drawn) == len(key)
+    found = drawn["fit of CRCEN on one, split 0 of seed 0, {}"]
+    counts = {"tn": 2, "fp": 0, "fn": 1, "tp": 2}
+    assert {name: found[name] for name in FIT} == FIT | counts | {"lam": 0.8}
+
+
+def test_what_other_environments_have_of_a_fit_is_known(two_environments):
+    drawn = dict(verify.draw(Record(two_environments), {"one"}, 3))
+    known = verify.known_elsewhere(two_environments, drawn)
+    found = {name: [each["fp"] for each in some] for name, some in known.items() if some}
+    assert found == {"fit of CRCEN on one, split 0 of seed 0, {}": [1]}
+    assert verify.known_elsewhere(two_environments, {}) == {}
 
 
 def test_the_sample_follows_from_the_seed_and_holds_what_is_at_hand(seed):
+    record = Record(ROOT / "results")
+
     def names(seed):
-        return [name for name, _ in verify.draw(ROOT / "results", {"us_crime"}, seed)]
+        return [name for name, _ in verify.draw(record, {"us_crime"}, seed)]
 
     drawn = names(seed)
     assert drawn == names(seed) != names(seed + 1)
-    assert {name.split("/")[-3] for name in drawn} == {"us_crime"}
-    wanted = {"paper", "repeated", "nested", "lambda", "wide"}
-    assert {name.split("/")[0] for name in drawn} == wanted
-    table = Store(ROOT / "results").table()
-    n_wide = sum(name.startswith("wide/") for name in drawn)
-    assert len(drawn) - n_wide == (table["dataset"] == "us_crime").sum()
+    assert all(" on us_crime, " in name for name in drawn)
+    asked = record.fits.query("dataset == 'us_crime' and rows == 'test'")
+    main = asked[asked["environment"] == next(iter(record.environments))]
+    wishes = main["params"].map(verify.wished)
+    assert len(set(drawn)) == len(main) - (wishes & main["lam"].isna()).sum()
+    assert wishes.any()
+    assert {*main["method"]} == {name for name in METHODS if not METHODS[name].like}
+
+
+@pytest.mark.parametrize(("weight", "lam"), [("alpha 2", 2 / 3), ("expense 5", 0.7)])
+def test_a_weight_that_has_a_name_is_the_recorded_one_or_follows_from_it(weight, lam, monkeypatch):
+    asked = []
+    monkeypatch.setattr(verify, "imbalance_ratio", lambda y: 1)
+    monkeypatch.setattr(verify, "fit", lambda *given, seed: asked.append((given[1], seed)) or 1 / 0)
+    recorded = row(2, seed=5, lam=0.7, dataset="abalone", params=json.dumps({"lam": weight}))
+    with pytest.raises(ZeroDivisionError):
+        verify.recompute(recorded)
+    assert asked == [({"lam": pytest.approx(lam)}, 7)]
 
 
 class Clock:
@@ -153,20 +221,20 @@ class Clock:
     def __call__(self):
         return self.now
 
-    def submit(self, work, cell):
+    def submit(self, work, fit):
         """Take ten seconds for any work, as a pool of one process."""
         self.now += 10
         future = Future()
-        future.set_result(cell)
+        future.set_result(fit)
         return future
 
 
 @pytest.mark.parametrize(("end", "n"), [(-1, 1), (10, 1), (15, 2), (100, 10), (1e9, 20)])
-def test_cells_are_computed_until_the_time_is_over_and_at_least_one(end, n):
-    clock, cells = Clock(), [(str(i), i) for i in range(20)]
-    done = [*verify.in_time(iter(cells), clock, 3, end, clock)]
+def test_fits_are_made_again_until_the_time_is_over_and_at_least_one(end, n):
+    clock, fits = Clock(), [(str(i), i) for i in range(20)]
+    done = [*verify.in_time(iter(fits), clock, 3, end, clock)]
     assert [name for name, *_ in done] == [str(i) for i in range(n)]
-    assert all(cell == now for _, cell, now in done)
+    assert all(recorded == now for _, recorded, now in done)
 
 
 def test_variables_that_choose_kernels_are_put_back(monkeypatch):
@@ -306,40 +374,43 @@ def test_no_chapter_is_begun_that_the_time_left_does_not_allow(small):
     ],
 )
 def test_the_exit_status_tells_of_disagreements_alone(small, monkeypatch, capsys, kinds, status):
-    cells = {str(i): agreement.Found(kind, f"line {i}") for i, kind in enumerate(kinds)}
+    fits = {f"fit {i}": agreement.Found(kind, f"line {i}") for i, kind in enumerate(kinds)}
     verdicts = {(str(i), "verdict"): agreement.Found(kind) for i, kind in enumerate(kinds)}
-    monkeypatch.setattr(verify, "check_cells", lambda *_: (cells, 1.0))
+    monkeypatch.setattr(verify, "check_fits", lambda *_: (fits, 1.0))
     for chapters in ({}, {"tiny": verdicts}):
         monkeypatch.setattr(verify, "check_chapters", lambda *_, now=chapters: now)
         assert verify.main([], root=small) == status
         said, _, pasted = capsys.readouterr().out.partition("elsewhere.yml:\n")
         (entry,) = yaml.safe_load(pasted)
         counts = {"same": 1, "processor": 0, "otherwise": 0} | dict.fromkeys(kinds, 1)
-        assert entry["cells"] == counts
+        assert entry["fits"] == counts
         assert sum(entry["verdicts"].values()) == (len(kinds) if chapters else 0)
         for i, kind in enumerate(kinds):
-            assert (f"{kind:<10} results/{i}: line {i}" in said) == (kind != "same")
+            assert (f"{kind:<10} fit {i}: line {i}" in said) == (kind != "same")
 
 
 @pytest.mark.slow
 def test_a_planted_wrong_number_is_found_and_the_rest_is_the_same(small, capsys):
-    names = [f"{p}/f1/abalone/{m}/03" for p in ("paper", "nested") for m in ("RUSB", "BRF")]
     shutil.rmtree(small / "results")
-    for name in names:
-        path = small / f"results/{name}.json"
-        path.parent.mkdir(parents=True)
-        shutil.copy(ROOT / f"results/{name}.json", path)
+    record = Record(small / "results")
+    fill(record, cells(["abalone"], ["RUSB", "BRF", "LR"], {"paper": Protocol(2)}), report=id)
+    n = len(record.fits)
+    fits = record.fits.query("method == 'BRF' and split == 1")
+    [(place, wrong)] = fits.iterrows()
+    positives, negatives = record.predictions(place)
+    negatives[np.flatnonzero(negatives < 0)[-7:]] *= -1
+    logits = {"positives": thousandths(positives), "negatives": thousandths(negatives)}
+    key = wrong.drop(["environment", "dataset"]).to_dict()
+    record.add("fits", "abalone", [key | logits])
     assert run.run_stale("smoke", root=small, report=id)
     verify.record(small)
-    wrong = json.loads(path.read_text())
-    path.write_text(json.dumps(wrong | {"fp": wrong["fp"] + 7, "tn": wrong["tn"] - 7}))
     edit(small / verify.RECORD, '"answer": "42"', '"answer": "41"')
     assert verify.main(["--minutes", "5", "--seed", "3"], root=small) == 1
     said = capsys.readouterr().out
-    assert f"otherwise  results/{names[-1]}: 7 rows otherwise" in said
+    assert "otherwise  fit of BRF on abalone, split 1 of seed 0, {}: 7 rows otherwise" in said
     assert "otherwise  tiny: answer (1): 41.0 recorded, 42.0 here" in said
     (entry,) = yaml.safe_load(said.partition("elsewhere.yml:\n")[2])
-    assert entry["cells"] == {"same": 3, "processor": 0, "otherwise": 1}
+    assert entry["fits"] == {"same": n - 1, "processor": 0, "otherwise": 1}
     assert entry["chapters"] == ["other", "tiny"]
     assert entry["numbers"] == {"same": 1, "processor": 0, "otherwise": 1, "digits": 1}
     assert entry["texts"] == {"same": 2, "processor": 0, "otherwise": 0}
@@ -347,6 +418,25 @@ def test_a_planted_wrong_number_is_found_and_the_rest_is_the_same(small, capsys)
 
 
 # The record, and reruns elsewhere
+
+
+def test_a_chapter_rests_on_all_modules_beside_it_that_it_imports():
+    chapters = ROOT.glob("notebooks/*.md")
+    imported = {
+        name
+        for chapter in chapters
+        for name in re.findall(r"^(?:from|import) (\w+)", chapter.read_text("utf8"), re.MULTILINE)
+    }
+    beside = {path.stem for path in ROOT.glob("notebooks/*.py")} & imported
+    for name in [*beside]:  # what these import in turn
+        tree = ast.parse((ROOT / f"notebooks/{name}.py").read_text("utf8"))
+        modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        assert {*modules} & {path.stem for path in ROOT.glob("notebooks/*.py")} <= beside
+    files = verify.basis(ROOT, ROOT / "notebooks/engine.md")
+    assert {name for name in files if re.fullmatch(r"notebooks/\w+\.py", name)} == {
+        f"notebooks/{name}.py" for name in beside
+    }
+    assert {"crcen/solver.py", "crcen/study/fit.py", "notebooks/engine.md"} <= files.keys()
 
 
 def test_every_chapter_and_claim_is_recorded():

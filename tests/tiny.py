@@ -10,12 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
-import execution
-import plan
 import pytest
 import run
+from driver import ROOT, execution, plan
 
-ROOT = plan.ROOT
 HEADER = "---\nkernelspec: {name: python3, language: python, display_name: Python 3}\n---\n"
 TINY = (
     HEADER
@@ -107,7 +105,7 @@ def use_data(patch, root):
         load_dataset=load,
     )
     for module in (plan, execution):
-        patch.setattr(module, "datasets", lambda: stand_in)
+        patch.setattr(module, "datasets", stand_in)
 
 
 def edit(path, old, new):

@@ -7,7 +7,7 @@ from typing import Any
 from problem import Fit, Problem
 from sklearn.neural_network import MLPClassifier
 
-from crcen.evaluation import quiet
+from crcen.study.fit import quiet
 
 
 def network(problem: Problem, **options: Any) -> MLPClassifier:

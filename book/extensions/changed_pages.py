@@ -137,6 +137,21 @@ class Record:
         os.replace(scratch, self.file)
 
 
+def settle_exclusions(app: Sphinx, config: Config) -> None:
+    """Exclude no file outside the book's folder by its name, and the others in a fixed order.
+
+    `include_patterns` leaves those outside out already. The extension of the contents lists all,
+    as the folders give them, and Sphinx reads every page when the list is another one: after a
+    reader's run, which leaves a notebook in ``runs``.
+    """
+    root = Path(app.srcdir)
+    config.exclude_patterns = sorted(
+        pattern
+        for pattern in config.exclude_patterns
+        if pattern.startswith("book/") or not (root / pattern).is_file()
+    )
+
+
 def copy_style(app: Sphinx, builder: object) -> None:
     """Copy MyST-NB's style sheet before its checksum is looked for, and not after the first build.
 
@@ -149,6 +164,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     record = Record()
     app.connect("config-inited", record.recall)
+    app.connect("config-inited", settle_exclusions, priority=950)  # after the contents are known
     app.connect("env-get-outdated", record.outdated)
     app.connect("env-before-read-docs", record.start)
     app.connect("env-purge-doc", record.purge)

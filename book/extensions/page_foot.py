@@ -70,7 +70,7 @@ def note_quotes(app: Sphinx, document: nodes.document) -> None:
 
 def rests_on(env: BuildEnvironment, page: str) -> Iterator[str]:
     """Yield the files on which a page rests, as patterns relative to the project's folder."""
-    from plan import INPUTS, LAST  # in notebooks, which papermill_chapters has put on the path
+    from driver.plan import INPUTS, LAST  # papermill_chapters has put it on the path
 
     labels = env.get_domain("std").data["labels"]
     quotes = env.metadata.get(page, {})
@@ -90,9 +90,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
     def look(app: Sphinx) -> None:
         """Look once a build, after the notebooks have run."""
-        from plan import datasets
+        from crcen.study import datasets
 
-        state.update(built=revision(Path(app.srcdir)), digests=data_digests(datasets()))
+        state.update(built=revision(Path(app.srcdir)), digests=data_digests(datasets))
 
     def text(app: Sphinx, page: str) -> str:
         """Return the foot of a page; one without a source, as the search, rests on all others."""

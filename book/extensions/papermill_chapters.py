@@ -19,10 +19,11 @@ def run_notebooks(app: Sphinx) -> None:
     root = Path(str(app.srcdir))
     sys.path.insert(0, str(root / "notebooks"))
     import run
+    from driver.parameters import RunError
 
     try:
         run.run_stale(run.default_profile(), root=root, report=logger.info)
-    except run.RunError as error:
+    except RunError as error:
         raise ExtensionError(f"notebooks/run.py: {error}") from None
 
 

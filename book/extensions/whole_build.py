@@ -17,6 +17,10 @@ import jupyter_book.sphinx
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
+import driver  # noqa: F401 (puts its crcen on the path)
+
+from crcen.study.mishaps import explain, told
+
 MARK = ".unfinished"
 
 
@@ -60,9 +64,6 @@ def stop_by_sentence(app: Sphinx) -> None:
     Sphinx would report a failure of its own, or go on: a page that it cannot write is a warning to
     it, and a line that it cannot print a traceback.
     """
-    from plan import module
-
-    explain = module("mishaps").explain
     place = str(Path(app.doctreedir).parent)
     report = jupyter_book.sphinx.handle_exception
 
@@ -72,7 +73,7 @@ def stop_by_sentence(app: Sphinx) -> None:
 
         stopped = isinstance(error, KeyboardInterrupt | BrokenPipeError)
         if stopped or explain(error):
-            sys.exit(module("mishaps").told("jupyter-book", again, place))
+            sys.exit(told("jupyter-book", again, place))
         report(app, arguments, error, *stream)
 
     def stop(record: logging.LogRecord) -> bool:

@@ -28,13 +28,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Bunch
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 COLLECTION_URL = "https://zenodo.org/record/61452/files/benchmark-imbalanced-learn.tar.gz"
 TIME_LIMIT = 10.0  # seconds to wait for a connection, and then for each read
@@ -153,6 +155,8 @@ def load_dataset(name: str, data_home: _PathLike | None = None) -> Bunch:
     >>> abalone.data.shape, abalone.target.shape
     ((4177, 10), (4177,))
     """
+    from sklearn.utils import Bunch  # takes a second, which who looks for files does not wait
+
     files, dataset = locate_dataset(name, data_home), DATASETS[name]
     archive = _archive(dataset, data_home)
     source = f"data home (zenodo/{archive.name})"

@@ -25,12 +25,14 @@ import nbformat
 import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
-from execution import scratch_folder
 from nbformat import NotebookNode
-from parameters import RunError
-from plan import Job, module
 
-HERE = Path(__file__).parent
+from crcen.study import mishaps
+from driver.execution import scratch_folder
+from driver.parameters import RunError
+from driver.plan import Job
+
+NOTEBOOKS = Path(__file__).parents[1]
 BUILD = "from jupyter_book.cli.main import main; main()"
 # They would run the notebooks, speak for the book, and put data into other files.
 LEFT_OUT = {"papermill_chapters", "page_foot", "data_files"}
@@ -86,7 +88,6 @@ def render(document: Path, page: Path, root: Path, scratch: Path, chapter: str =
     RunError
         If the book cannot be built.
     """
-    mishaps = module("mishaps")
     with tempfile.TemporaryDirectory(dir=scratch) as copy, mishaps.naming(scratch):
         book, name = Path(copy), chapter or "page"
         configuration = yaml.safe_load((root / "_config.yml").read_text("utf8"))
@@ -108,7 +109,7 @@ def render(document: Path, page: Path, root: Path, scratch: Path, chapter: str =
         shutil.copy(document, chapters / f"{name}{document.suffix}")
         command = [sys.executable, "-c", BUILD, "build", ".", "--quiet"]
         # The copy has no folder notebooks, so tell where its extensions find the driver.
-        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE)]))
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(NOTEBOOKS)]))
         env = os.environ | {"PYTHONPATH": path}
         built = subprocess.run(command, cwd=book, env=env, capture_output=True, text=True)
         html = book / f"_build/html/book/chapters/{name}.html"
@@ -202,7 +203,7 @@ def sweep_page(jobs: list[Job], failures: dict[str, str], root: Path) -> Path:
         for job in jobs
     ]
     runs = pd.DataFrame(rows)
-    with module("mishaps").replacing(sweep.with_suffix(".csv")) as written:
+    with mishaps.replacing(sweep.with_suffix(".csv")) as written:
         runs.to_csv(written, index=False)
 
     def link(job: Job) -> str:

@@ -22,8 +22,10 @@ from typing import Any
 
 import jupytext
 import psutil
-from parameters import RunError
-from plan import Job, datasets, module
+
+from crcen.study import datasets, mishaps
+from driver.parameters import RunError
+from driver.plan import Job
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "papermill")
 PATIENCE = 0.5  # seconds between two looks at what runs
@@ -37,11 +39,11 @@ def fetch_data(jobs: list[Job], report: Callable[[str], object]) -> None:
     given = [value for job in jobs for value in job.parameters.values()]
     named = {name for value in given for name in (value if isinstance(value, list) else [value])}
     missing = []
-    for name in datasets().DATASETS:
-        if name in named and not datasets().locate_dataset(name):
+    for name in datasets.DATASETS:
+        if name in named and not datasets.locate_dataset(name):
             try:
-                datasets().load_dataset(name)
-            except datasets().DataError:
+                datasets.load_dataset(name)
+            except datasets.DataError:
                 missing.append(name)
     if missing:
         report(f"not to be had: {', '.join(missing)}; the chapters go on without")
@@ -53,8 +55,8 @@ def scratch_folder(runs: Path) -> Iterator[Path]:
 
     Whoever runs holds a shared lock on ``runs``, so that nobody removes what is in use.
     """
-    name = module("mishaps").SCRATCH
-    with module("mishaps").naming(runs):
+    name = mishaps.SCRATCH
+    with mishaps.naming(runs):
         runs.mkdir(parents=True, exist_ok=True)
         lock = os.open(runs, os.O_RDONLY)
         try:
@@ -161,7 +163,7 @@ def execute(job: Job, root: Path, scratch: Path) -> float:
     def tell(cell: Any, cell_index: int) -> None:
         _progress.put((job.target.stem, f"cell {cell_index + 1} of {n_cells}"))
 
-    with module("mishaps").naming(scratch):
+    with mishaps.naming(scratch):
         written = scratch / job.target.name
         run = partial(
             papermill.execute_notebook,
@@ -204,10 +206,10 @@ def execute(job: Job, root: Path, scratch: Path) -> float:
             "seconds": round(seconds, 1),
             "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         }
-    with module("mishaps").replacing(job.target) as written:
+    with mishaps.replacing(job.target) as written:
         nbformat.write(notebook, written)
     if job.mine:
-        from pages import render
+        from driver.pages import render
 
         _progress.put((job.target.stem, "page"))
         render(job.target, job.page, root, scratch, chapter=job.source.stem)
@@ -239,7 +241,7 @@ def execute_all(
         ProcessPoolExecutor(workers, context, set_environment, (root, scratch, progress)) as pool,
     ):
         try:
-            with module("mishaps").deaf():
+            with mishaps.deaf():
                 running = {pool.submit(execute, job, root, scratch): job for job in jobs}
             while running:
                 done, _ = wait(running, PATIENCE)
@@ -255,7 +257,7 @@ def execute_all(
                         report(f"{job.target.stem:<20} ran in {future.result():.0f} s")
                     except (RunError, BrokenProcessPool) as error:
                         report(f"{job.target.stem:<20} failed")
-                        failures[job.key] = module("mishaps").explain(error) or str(error)
+                        failures[job.key] = mishaps.explain(error) or str(error)
                 show()
         except BaseException:  # nothing goes on behind the back of who stopped it
             pool.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
 """What a machine does to a program, told in one sentence: full disks, closed pipes, Ctrl-C.
 
-It imports nothing but the standard library, so that the driver of the notebooks and the scripts of
-the book can load it by itself.
+It imports nothing but the standard library, so that it can tell of what happens while the rest of a
+program is still being imported.
 """
 
 from __future__ import annotations
@@ -230,3 +230,10 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, in a folder that is made if there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")

@@ -3,15 +3,14 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-COUNTS = ("tn", "fp", "fn", "tp")
-RATES = ("f1", "gmean", "recall", "precision", "specificity", "lam")
+COUNTS = ("tn", "fp", "fn", "tp")  # from which all scores of the decisions follow
 DIGITS = 12  # so many are the same where two ways to add up differ in nothing else
 
-Outcome = Mapping[str, Any]  # of a cell
+Outcome = Mapping[str, Any]  # of a fit
 Values = dict[tuple[str, str], float | str]  # of a chapter: a number or a text, by where it stands
 
 
@@ -49,23 +48,20 @@ def rows_apart(a: Outcome, b: Outcome) -> float:
     return math.ceil(sum(abs(a[count] - b[count]) for count in COUNTS) / 2)
 
 
-def same_cell(recorded: Outcome, now: Outcome) -> bool:
-    """Whether a cell came out again: its data, its counts and all that follows from them."""
-    if recorded["sha256"] != now["sha256"] or rows_apart(recorded, now):
+def same_fit(recorded: Outcome, now: Outcome) -> bool:
+    """Whether a fit came out again: its data, its weight and its counts."""
+    if recorded["data"] != now["data"] or rows_apart(recorded, now):
         return False
-    return bool(now["failed"]) or all(
-        digits(_number(recorded[rate]), _number(now[rate])) >= DIGITS for rate in RATES
-    )
+    return bool(now["failed"]) or digits(recorded["lam"], now["lam"]) >= DIGITS
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value  # as a store writes it
-
-
-def settle_cell(
-    recorded: Outcome, here: Outcome, others: Mapping[str, Outcome], known: Outcome | None = None
+def settle_fit(
+    recorded: Outcome,
+    here: Outcome,
+    others: Mapping[str, Outcome],
+    known: Iterable[Outcome] = (),
 ) -> Found:
-    """Tell why a cell differs.
+    """Tell why a fit differs.
 
     It is the processor only if other kernels give what is recorded, if two kinds of kernels are at
     least as many rows apart as here is from the record, or if what comes out here is recorded for
@@ -76,23 +72,23 @@ def settle_cell(
     Parameters
     ----------
     recorded, here : mapping
-        The cell in the store, and recomputed.
+        The fit in the record, and made again.
     others : mapping
-        The cell computed on this machine with other kernels, by their name.
-    known : mapping, optional
-        The cell as another machine recorded it with other kernels.
+        The fit made on this machine with other kernels, by their name.
+    known : iterable of mapping
+        The fit as it is recorded for other kernels.
     """
-    if same_cell(recorded, here):
+    if same_fit(recorded, here):
         return Found("same")
     apart = rows_apart(recorded, here)
     what = "fails or not, or otherwise" if apart == math.inf else f"{apart} rows otherwise"
     if not apart:
-        return Found("otherwise", "the scores or the data differ, the counts do not")
-    if recorded["sha256"] == here["sha256"]:
-        if known and same_cell(known, here):
+        return Found("otherwise", "the weight or the data differ, the counts do not")
+    if recorded["data"] == here["data"]:
+        if any(same_fit(each, here) for each in known):
             return Found("processor", f"{what}; as recorded with other kernels")
         for name, other in others.items():
-            if same_cell(recorded, other):
+            if same_fit(recorded, other):
                 return Found("processor", f"{what}; {name} give what is recorded")
         for (a, one), (b, two) in combinations({"those here": here, **others}.items(), 2):
             if rows_apart(one, two) >= apart:

@@ -7,23 +7,18 @@ one made from other inputs is recognised as stale.
 import hashlib
 import json
 import platform
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from parameters import Parameter, check, declared, read_grid, read_profile, unknown
-
-ROOT = Path(__file__).resolve().parents[1]
+from crcen.study import datasets
+from driver.parameters import Parameter, check, declared, read_grid, read_profile, unknown
 
 LAST = "claims"  # reads the other chapters, so it runs after them and rests on their keys too
 INPUTS = (
     "crcen/**/*.py",
-    "notebooks/*.py",
+    "notebooks/**/*.py",
     "notebooks/*.yml",
     "notebooks/paper/*",
     "results/**/*",
@@ -36,7 +31,7 @@ APART = (
     "notebooks/parameters.yml",
     "notebooks/elsewhere.yml",
     "notebooks/verify.py",
-    "notebooks/agreement.py",
+    "notebooks/driver/agreement.py",
 )
 
 
@@ -69,30 +64,14 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@cache
-def module(name: str) -> ModuleType:
-    """Load a module of ``crcen`` by itself: the package imports torch, which takes seconds."""
-    spec = spec_from_file_location(f"crcen_{name}", ROOT / f"crcen/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def datasets() -> ModuleType:
-    """Load ``crcen.datasets``."""
-    return module("datasets")
-
-
 def inputs(root: Path) -> str:
     """Return one checksum of the files that all notebooks rest on, by their names and contents."""
     files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
-    files = {path for path in files if path.name[0] != "."}  # a run's scratch file, or a system's
-    files -= {root / name for name in APART}
+    names = {path.relative_to(root).as_posix() for path in files} - {*APART}
     whole = hashlib.sha256()
-    for path in sorted(files):
-        whole.update(f"{digest(path)}  {path.relative_to(root).as_posix()}\n".encode())
+    for name in sorted(names):
+        if "/." not in name:  # a run's scratch file, or what an editor keeps
+            whole.update(f"{digest(root / name)}  {name}\n".encode())
     return whole.hexdigest()
 
 
@@ -126,15 +105,15 @@ def plan(
 ) -> list[Job]:
     """Return one job a chapter; or, of a reader's notebook and assignments, one a combination.
 
-    The inputs are ten thousand files. Who plans more than once passes what `inputs` has returned.
+    Who plans more than once passes what `inputs` has returned.
     """
     profiled = read_profile(root, profile)
     common = {
         "python": platform.python_version(),
         "files": files or inputs(root),
         "data": {
-            name: {path.name: digest(path) for path in datasets().locate_dataset(name)}
-            for name in datasets().DATASETS
+            name: {path.name: digest(path) for path in datasets.locate_dataset(name)}
+            for name in datasets.DATASETS
         },
     }
     if mine and mine[0] not in profiled:

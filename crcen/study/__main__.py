@@ -1,4 +1,4 @@
-"""Run the benchmark: compute what a store of results lacks, and say how far it is.
+"""Fill the record of the study: compute what it lacks, and say how far it is.
 
 Stop it whenever you like, and start it again: it goes on where it was.
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from joblib import parallel_config
 
-from crcen import heldout
-from crcen.benchmark import fill, settings
-from crcen.datasets import DATASETS, DataError
-from crcen.methods import METHODS, WIDE, Method
-from crcen.mishaps import told
-from crcen.protocol import PROTOCOLS, Cell, cells
-from crcen.results import Store, StoreError
+from crcen.study.datasets import DATASETS, DataError
+from crcen.study.methods import METHODS
+from crcen.study.mishaps import told
+from crcen.study.protocol import PROTOCOLS, cells
+from crcen.study.record import Record, RecordError, here
+from crcen.study.run import fill, missing, stale
 
 TIME_LIMIT = 10  # seconds to wait for a cluster's answer
 
@@ -54,7 +52,7 @@ def cluster(address: str | None) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m crcen", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m crcen.study", description=__doc__)
     for option, known, default in (
         ("--datasets", DATASETS, list(DATASETS)),
         ("--methods", METHODS, list(METHODS)),
@@ -70,46 +68,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     parser.add_argument("--results", default="results", help="folder; default: %(default)s")
-    other = parser.add_mutually_exclusive_group()
-    other.add_argument(
-        "--wide",
+    parser.add_argument(
+        "--here",
         action="store_true",
-        help="tune the networks over a wider grid, in the folder's subfolder wide, instead",
+        help="compute all that was not computed with these very versions and kernels",
     )
-    other.add_argument(
-        "--logits",
-        action="store_true",
-        help="record held-out logits of MLP and CRCEN in the folder's subfolder logits, instead",
+    parser.add_argument(
+        "--stale", action="store_true", help="list what other code or data has made, and stop"
     )
     asked = parser.parse_args(arguments)
-    methods = WIDE if asked.wide else METHODS
-    names = [name for name in asked.methods if name in methods]
-    if not names:
-        parser.error(f"--wide is for methods with a grid ({', '.join(methods)}), name one of them")
-    return told("crcen", lambda: _fill(asked, methods, names))
+    return told("crcen", lambda: _fill(asked))
 
 
-def _fill(asked: argparse.Namespace, methods: Mapping[str, Method], names: Sequence[str]) -> int:
-    """Fill the store that the command line asks for, and return the exit status."""
-    options = {"n_jobs": asked.n_jobs, "report": lambda line: print(line, flush=True)}
-    wanted: Sequence[Cell | heldout.Run]
-    folder = Path(asked.results) / ("wide" if asked.wide else "")
+def _fill(asked: argparse.Namespace) -> int:
+    """Fill the record as the command line asks, and return the exit status."""
+    protocols = {name: PROTOCOLS[name] for name in asked.protocols}
+    wanted = cells(asked.datasets, asked.methods, protocols)
     try:
-        store = Store(folder, settings(methods, seed=asked.seed))
+        record = Record(asked.results, here() if asked.here else "", alone=asked.here)
+        if asked.stale:
+            print("\n".join(stale(record)) or "all rows were made by this code")
+            return 0
         with cluster(asked.scheduler):
-            if asked.logits:
-                tuned, wanted = store, heldout.runs(asked.datasets)
-                store = Store(tuned.folder / "logits", heldout.settings(asked.seed))
-                heldout.fill(store, wanted, tuned, **options)
-            else:
-                protocols = {name: PROTOCOLS[name] for name in asked.protocols}
-                wanted = cells(asked.datasets, names, protocols)
-                fill(store, wanted, methods=methods, **options)
-        there = sum(cell.key in store for cell in wanted)
-    except (ClusterError, DataError, StoreError) as error:
+            fill(
+                record,
+                wanted,
+                seed=asked.seed,
+                n_jobs=asked.n_jobs,
+                report=lambda line: print(line, flush=True),
+            )
+        there = len(wanted) - len(missing(record, wanted, asked.seed))
+    except (ClusterError, DataError, RecordError) as error:
         print(f"crcen: {error}", file=sys.stderr)
         return 1
-    print(f"{there} of {len(wanted)} {'runs' if asked.logits else 'cells'} are in {store.folder}")
+    print(f"{there} of {len(wanted)} cells are in {record.folder}")
     return 0
 
 

@@ -1,0 +1,1 @@
+"""The experiment behind the book: load, split, fit, record, tables; the command line."""

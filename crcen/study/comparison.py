@@ -1,0 +1,170 @@
+"""Weight or threshold: a plain network and CRCEN on the same splits, a view of the record.
+
+Four networks stand on each split: the plain MLP and CRCEN, each with the parameters of its search
+that are best for F1, and with those that are best for the log loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import PredefinedSplit, TunedThresholdClassifierCV
+
+from crcen.study.datasets import DATASETS
+from crcen.study.protocol import PROTOCOLS, WISHES, Cell, Fit
+from crcen.study.record import Record
+from crcen.study.scores import SCORES, Logits, Predictions, decisions
+from crcen.study.tables import by_fold, fits_of, of_seed, places, together
+from crcen.theory.expense import Confusion
+
+#: The networks: protocol, method and what it was tuned by.
+NETWORKS = {
+    f"{method}, {label}": (protocol, method, score)
+    for protocol, method in (("plain", "MLP"), ("weighted", "CRCEN"))
+    for score, label in (("f1", "F1"), ("log_loss", "log loss"))
+}
+PLAIN = "MLP, log loss"  # the one that `choose_lam` is asked of
+TUNED_FOR = ("f1", "gmean")
+
+
+class Wish(NamedTuple):
+    """CRCEN trained as one wishes: the weight, and what it decided on the test rows."""
+
+    lam: float
+    counts: Confusion
+
+
+class Compared(NamedTuple):
+    """The networks of one split.
+
+    Attributes
+    ----------
+    dataset, split
+        Which.
+    test : dict
+        Predictions of the test rows, by network.
+    folds : dict
+        Those of each fold of the training rows, from the plain networks trained without it.
+    seen : Predictions
+        Those of the network `PLAIN` of the very rows that it was trained on.
+    wishes : dict
+        By what is wished and how much.
+    """
+
+    dataset: str
+    split: int
+    test: dict[str, Predictions]
+    folds: dict[str, list[Predictions]]
+    seen: Predictions
+    wishes: dict[tuple[str, float], Wish]
+
+    @property
+    def held_out(self) -> Predictions:
+        """Predictions of the training rows, each by `PLAIN` trained without its fold."""
+        return together(self.folds[PLAIN])
+
+    @property
+    def log_ratio(self) -> float:
+        """Logit of the balanced lambda of the training rows, log IR."""
+        return float(np.log(self.seen.negatives.size / self.seen.positives.size))
+
+
+def compared(record: Record, seed: int = 0) -> list[Compared]:
+    """Gather the networks of all splits that are whole in a record."""
+    names = [
+        Cell(protocol, score, dataset, method, split)
+        for dataset in DATASETS
+        for protocol, method, score in NETWORKS.values()
+        for split in range(PROTOCOLS[protocol].n_splits)
+    ]
+    names += [
+        Cell("wished", "log_loss", dataset, "CRCEN", split, f"{wish} {value:g}")
+        for dataset in DATASETS
+        for split in range(PROTOCOLS["wished"].n_splits)
+        for wish, value in WISHES
+    ]
+    fits = fits_of(names, of_seed(record.searches, seed))
+    place = places(record, seed)
+    by_split: dict[tuple[str, int], dict[Cell, Fit]] = {}
+    for cell, fit in fits.items():
+        if fit in place and fit is not None:
+            by_split.setdefault((cell.dataset, cell.split), {})[cell] = fit
+    whole = len(NETWORKS) + len(WISHES)
+    return [
+        _compared(record, some, place, seed)
+        for (name, split), some in sorted(
+            by_split.items(), key=lambda item: (list(DATASETS).index(item[0][0]), item[0][1])
+        )
+        if len(some) == whole
+    ]
+
+
+def _compared(
+    record: Record, fits: dict[Cell, Fit], place: dict[Fit | None, int], seed: int
+) -> Compared:
+    of = {(cell.protocol, cell.method, cell.score): fit for cell, fit in fits.items()}
+    networks = {name: of[kind] for name, kind in NETWORKS.items()}
+    some = next(iter(fits))
+    wishes = {}
+    for cell, fit in fits.items():
+        if cell.weight:
+            wish, value = cell.weight.split()
+            row = place[fit]
+            lam = float(record.fits["lam"][row])
+            wishes[wish, float(value)] = Wish(lam, record.predictions(row).counts)
+    return Compared(
+        some.dataset,
+        some.split,
+        {name: record.predictions(place[fit]) for name, fit in networks.items()},
+        {n: by_fold(record, fit, seed) for n, fit in networks.items() if fit.method == "MLP"},
+        record.predictions(place[networks[PLAIN]._replace(rows="train")]),
+        {wish: wishes[wish] for wish in WISHES},
+    )
+
+
+def tuned_thresholds(folds: Sequence[Predictions]) -> dict[str, float]:
+    """Tune the threshold as TunedThresholdClassifierCV does, from logits that are there already.
+
+    Parameters
+    ----------
+    folds : sequence of Predictions
+        Of each fold, from the model trained without it.
+
+    Returns
+    -------
+    dict
+        Thresholds on the probability that are best for F1 and for the G-mean.
+    """
+    fold = np.repeat(np.arange(len(folds)), [len(each.labels) for each in folds])
+    X = np.concatenate([each.logits for each in folds])[:, None]
+    y = np.concatenate([each.labels for each in folds])
+    tuned = TunedThresholdClassifierCV(_Given(), cv=PredefinedSplit(fold))
+    return {
+        score: float(tuned.set_params(scoring=_scorer(score)).fit(X, y).best_threshold_)
+        for score in TUNED_FOR
+    }
+
+
+def _scorer(score: str) -> Any:
+    """Make a scorer of a score; a search for a threshold asks it hundreds of times."""
+    return make_scorer(lambda y, predicted: SCORES[score].of(decisions(y, predicted)))
+
+
+class _Given(ClassifierMixin, BaseEstimator):
+    """A model trained already: its one feature is its logit."""
+
+    def fit(self, X: Logits, y: NDArray[np.int64]) -> Self:
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: Logits) -> Logits:
+        return np.column_stack([expit(-X[:, 0]), expit(X[:, 0])])
+
+    def predict(self, X: Logits) -> NDArray[np.int64]:
+        return (X[:, 0] > 0).astype(int)

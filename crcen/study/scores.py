@@ -1,0 +1,142 @@
+"""The scores, each computed from the logits of rows that a fit has not seen.
+
+A score is one entry of `SCORES`. A moved threshold moves the logits, so no score knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from crcen.theory.expense import Confusion
+
+Logits = NDArray[np.float64]
+
+
+class Predictions(NamedTuple):
+    """Logits of the minority rows and of the majority rows; a row above 0 is decided for class 1.
+
+    Examples
+    --------
+    >>> found = Predictions(np.array([-0.5, 2.0]), np.array([-3.0, -1.0, 0.5]))
+    >>> found.counts
+    Confusion(tn=2, fp=1, fn=1, tp=1)
+    >>> found.moved(-0.6).counts
+    Confusion(tn=2, fp=1, fn=0, tp=2)
+    """
+
+    positives: Logits
+    negatives: Logits
+
+    @property
+    def counts(self) -> Confusion:
+        """Count the four kinds of decisions."""
+        tp, fp = int((self.positives > 0).sum()), int((self.negatives > 0).sum())
+        return Confusion(self.negatives.size - fp, fp, self.positives.size - tp, tp)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Labels of the rows, the minority first."""
+        return np.repeat(np.array([1, 0]), [self.positives.size, self.negatives.size])
+
+    @property
+    def logits(self) -> Logits:
+        """Logits of the rows, the minority first."""
+        return np.concatenate([self.positives, self.negatives])
+
+    def moved(self, threshold: float) -> Predictions:
+        """Decide at another threshold, given on the scale of the logits."""
+        return Predictions(self.positives - threshold, self.negatives - threshold)
+
+
+class Score(NamedTuple):
+    """A score: its name in the report, how it is computed, and whether less of it is better."""
+
+    title: str
+    of: Callable[[Predictions], float]
+    less_is_better: bool = False
+
+
+def _share(part: float, whole: float) -> float:
+    """Divide; a score whose denominator is zero is 0, as in the paper's Table 3."""
+    return part / whole if whole else 0.0
+
+
+def _f1(found: Predictions) -> float:
+    _, fp, fn, tp = found.counts
+    return _share(2 * tp, 2 * tp + fp + fn)
+
+
+def _recall(found: Predictions) -> float:
+    _, _, fn, tp = found.counts
+    return _share(tp, tp + fn)
+
+
+def _precision(found: Predictions) -> float:
+    _, fp, _, tp = found.counts
+    return _share(tp, tp + fp)
+
+
+def _specificity(found: Predictions) -> float:
+    tn, fp, _, _ = found.counts
+    return _share(tn, tn + fp)
+
+
+def _gmean(found: Predictions) -> float:
+    """Take the square root of recall times specificity."""
+    return float(np.sqrt(_recall(found) * _specificity(found)))
+
+
+#: Those that decisions have, without a ranking or a probability.
+DECIDED = ("f1", "gmean", "recall", "precision", "specificity")
+
+#: The scores by name.
+SCORES: dict[str, Score] = {
+    "f1": Score("F1", _f1),
+    "gmean": Score("G-mean", _gmean),
+    "recall": Score("recall", _recall),
+    "precision": Score("precision", _precision),
+    "specificity": Score("specificity", _specificity),
+    "average_precision": Score(
+        "average precision", lambda found: average_precision_score(found.labels, found.logits)
+    ),
+    "auc": Score("AUC", lambda found: roc_auc_score(found.labels, found.logits)),
+    "brier": Score(
+        "Brier score", lambda found: brier_score_loss(found.labels, expit(found.logits)), True
+    ),
+    "log_loss": Score("log loss", lambda found: log_loss(found.labels, expit(found.logits)), True),
+}
+
+
+def split_scores(y: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+    """Compute the scores that decisions have, and the counts behind them.
+
+    Parameters
+    ----------
+    y, predicted : array-like of shape (n,)
+        True and predicted labels in {0, 1}.
+
+    Returns
+    -------
+    dict
+        f1, gmean, recall, precision, specificity, and the counts tn, fp, fn, tp.
+
+    Examples
+    --------
+    >>> found = split_scores([1, 1, 0, 0], [1, 0, 0, 0])
+    >>> found["recall"], found["specificity"], found["fn"]
+    (0.5, 1.0, 1)
+    """
+    found = decisions(y, predicted)
+    return {name: SCORES[name].of(found) for name in DECIDED} | found.counts._asdict()
+
+
+def decisions(y: ArrayLike, predicted: ArrayLike) -> Predictions:
+    """Put decisions in the place of logits."""
+    y, decided = np.asarray(y), np.asarray(predicted) - 0.5
+    return Predictions(decided[y == 1], decided[y == 0])

@@ -1,0 +1,153 @@
+"""What can be said of scores over splits: intervals, paired tests, ranks.
+
+Splits of one data set share rows, so their scores depend on each other; each function says how it
+takes that into account.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from crcen.study.splits import TEST_SIZE
+
+
+def sd(values: ArrayLike) -> float:
+    """Estimate a standard deviation: of one value nan, of equal ones 0 and not a last digit.
+
+    Examples
+    --------
+    >>> sd([1.0, 2.0, 3.0]), sd([0.1, 0.1, 0.1])
+    (1.0, 0.0)
+    """
+    sample = np.asarray(values, dtype=float)
+    if sample.size < 2:
+        return math.nan
+    return 0.0 if np.ptp(sample) == 0 else float(sample.std(ddof=1))
+
+
+def half_width(values: pd.Series) -> float:
+    r"""Compute half of the 95% interval in which one further value falls.
+
+    .. math:: t_{R-1}(0.975) \, s \sqrt{1 + 1/R}
+
+    for R independent normal values with the standard deviation s; nan of fewer than two.
+
+    Examples
+    --------
+    >>> round(half_width(pd.Series([1.0, 2.0, 3.0])), 2)
+    4.97
+    """
+    values = values.dropna()
+    k = len(values)
+    return float(stats.t.ppf(0.975, k - 1) * sd(values) * np.sqrt(1 + 1 / k)) if k > 1 else math.nan
+
+
+def one_more(values: pd.Series) -> pd.Series:
+    """Compute the mean, and the 95% prediction interval for one further value."""
+    mean, half = values.mean(), half_width(values)
+    return pd.Series({"mean": mean, "low": mean - half, "high": mean + half})
+
+
+def excess(scores: pd.Series) -> float:
+    """Compare the deviation of the means of runs with what splits alone would give.
+
+    Parameters
+    ----------
+    scores : Series
+        Of each split, with the levels dataset, method and run in the index.
+
+    Returns
+    -------
+    float
+        The quotient, its median over data sets and methods: 1 if runs differ by their splits only.
+    """
+    by_run = scores.groupby(["dataset", "method", "run"])
+    within = by_run.var().groupby(["dataset", "method"]).mean()
+    n_splits = by_run.size().groupby(["dataset", "method"]).first()
+    between = n_splits * by_run.mean().groupby(["dataset", "method"]).var()
+    return float(np.sqrt(between[within > 0] / within[within > 0]).median())
+
+
+def excess_of_splits(n_runs: int, n_splits: int) -> float:
+    """Tell the median of `excess` that is to be expected if splits are all: that of an F law."""
+    return float(np.sqrt(stats.f.median(n_runs - 1, n_runs * (n_splits - 1))))
+
+
+class Paired(NamedTuple):
+    """A mean difference, half the width of its 95% interval, and the p-value."""
+
+    mean: float
+    half: float
+    p: float
+
+
+def corrected_t(d: pd.Series, test_size: float = TEST_SIZE) -> Paired:
+    r"""Compare two methods by their differences over splits whose training rows overlap.
+
+    The corrected resampled t-test gives the mean of K differences with the standard deviation s the
+    variance
+
+    .. math:: s^2 \left(\frac1K + \frac{n_\text{test}}{n_\text{train}}\right).
+
+    Parameters
+    ----------
+    d : Series
+        The differences, one a split.
+    test_size : float, default=0.25
+        Share of the rows that are held out.
+
+    References
+    ----------
+    Nadeau & Bengio (2003), Inference for the generalization error.
+
+    Examples
+    --------
+    >>> found = corrected_t(pd.Series([0.1, 0.2, 0.3, 0.2]))
+    >>> round(found.mean, 3), round(found.p, 3)
+    (0.2, 0.049)
+    """
+    d = d.dropna()
+    k = len(d)
+    se = sd(d) * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
+    p = 2 * stats.t.sf(abs(d.mean()) / se, k - 1) if se > 0 else 1.0
+    return Paired(float(d.mean()), float(stats.t.ppf(0.975, k - 1) * se), float(p))
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values for their number (Holm 1979).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values)
+    adjusted = np.maximum.accumulate((len(values) - np.arange(len(values))) * values[order])
+    return np.minimum(adjusted, 1)[np.argsort(order)]
+
+
+def critical_difference(n_methods: int, n_sets: int, level: float = 0.05) -> float:
+    r"""Compute Nemenyi's difference, above which two mean ranks are told apart.
+
+    .. math:: \frac{q}{\sqrt2} \sqrt{\frac{k(k+1)}{6n}}
+
+    with the quantile q of the studentised range of k methods, on n data sets.
+
+    References
+    ----------
+    Demšar (2006), Statistical comparisons of classifiers over multiple data sets.
+
+    Examples
+    --------
+    >>> round(critical_difference(4, 14), 2)  # section 3.2.2 of Demšar
+    1.25
+    """
+    q = stats.studentized_range.ppf(1 - level, n_methods, np.inf)
+    return float(q / np.sqrt(2) * np.sqrt(n_methods * (n_methods + 1) / (6 * n_sets)))

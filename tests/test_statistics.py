@@ -1,0 +1,84 @@
+"""Tests of crcen.study.statistics: intervals and paired tests, against closed forms and SciPy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Z
+from scipy import stats
+
+from crcen.study.statistics import (
+    corrected_t,
+    critical_difference,
+    excess,
+    excess_of_splits,
+    half_width,
+    holm,
+    one_more,
+    sd,
+)
+
+
+def test_equal_values_have_no_spread_to_the_last_digit():
+    values = [0.1] * 3  # whose mean is 0.10000000000000002
+    assert np.std(values, ddof=1) != 0
+    assert sd(values) == 0
+    assert sd([1, 2, 4]) == pytest.approx(np.std([1, 2, 4], ddof=1))
+    assert np.isnan([sd([1.0]), sd([])]).all()
+
+
+def test_a_test_of_equal_differences_finds_nothing():
+    tested = corrected_t(pd.Series([0.1] * 3), test_size=0.25)
+    assert tested._asdict() == pytest.approx({"mean": 0.1, "half": 0, "p": 1})
+
+
+def test_the_corrected_test_is_the_t_test_with_a_wider_interval():
+    d = pd.Series([0.1, -0.2, 0.3, 0.25, 0.05])
+    plain = stats.ttest_1samp(d, 0)
+    tested = corrected_t(d, test_size=1e-12)  # nothing overlaps
+    assert tested.p == pytest.approx(plain.pvalue)
+    assert tested.half == pytest.approx(plain.confidence_interval().high - d.mean())
+    wider = corrected_t(d, test_size=0.25).half / tested.half
+    assert wider == pytest.approx(((1 / 5 + 1 / 3) / (1 / 5)) ** 0.5)
+
+
+def test_a_split_without_a_score_is_no_difference():
+    d = pd.Series([0.1, np.nan, 0.3])
+    assert corrected_t(d) == pytest.approx(corrected_t(d.dropna()))
+
+
+def test_p_values_are_adjusted_in_their_order():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_one_more_value_falls_into_its_interval_as_often_as_it_says(seed):
+    rng, n = np.random.default_rng(seed), 4000
+    samples = rng.normal(3, 2, (n, 6))
+    found = [one_more(pd.Series(row[:5])) for row in samples]
+    inside = [low <= row[5] <= high for row, (_, low, high) in zip(samples, found, strict=True)]
+    assert abs(np.mean(inside) - 0.95) < Z * np.sqrt(0.95 * 0.05 / n)
+
+
+def test_one_value_has_no_interval():
+    assert np.isnan(half_width(pd.Series([1.0, np.nan])))
+
+
+def scores(rng, between, n_sets=300):
+    """Five runs of four splits; those of a run share a part with this deviation."""
+    index = pd.MultiIndex.from_product(
+        [range(n_sets), ["CRCEN"], range(5), range(4)], names=["dataset", "method", "run", "split"]
+    )
+    shared = np.repeat(rng.normal(0, between, n_sets * 5), 4)
+    return pd.Series(shared + rng.normal(size=len(index)), index).droplevel("split")
+
+
+def test_runs_that_differ_by_their_splits_only_have_the_excess_that_is_foretold(seed):
+    rng = np.random.default_rng(seed)
+    assert excess(scores(rng, 0)) == pytest.approx(excess_of_splits(5, 4), rel=0.25)
+    assert excess(scores(rng, 2)) > 2 * excess_of_splits(5, 4)
+
+
+@pytest.mark.parametrize(("k", "q"), [(2, 1.960), (4, 2.569), (8, 3.031), (10, 3.164)])
+def test_the_critical_difference_is_that_of_the_table(k, q):
+    # Table 5a of Demsar (2006), which gives three digits.
+    expected = q * np.sqrt(k * (k + 1) / (6 * 10))
+    assert critical_difference(k, 10) == pytest.approx(expected, rel=1e-3)
