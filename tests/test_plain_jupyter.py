@@ -65,6 +65,6 @@ def test_elsewhere_its_first_failure_names_what_is_missing(downloaded, tmp_path)
         extra_arguments=QUIET,
         startup_timeout=PATIENT,
     )
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="No module named 'report'"):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="No module named 'plots'"):
         client.execute()
     assert "No module\nnamed 'report'" in (ROOT / "book/how-to-rerun.md").read_text()

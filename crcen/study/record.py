@@ -286,16 +286,13 @@ def _table(frame: pd.DataFrame) -> pa.Table:
 def _write(table: pa.Table, path: Path) -> None:
     """Write a file whole or not at all.
 
-    Sorted logits are kept as the steps from one to the next, which take less; scores and times in
-    single precision.
+    Sorted logits are kept as the steps from one to the next, which take less.
     """
     lists = [name for name in LISTS if name in table.column_names]
     for place, name in enumerate(table.column_names):
         column = table[name]
         if name in lists:
             table = table.set_column(place, name, _map(column, _steps))
-        elif column.type == pa.float64() and name != "lam":  # by which a fit is made again
-            table = table.set_column(place, name, column.cast(pa.float32(), safe=False))
     with replacing(path) as scratch:
         pq.write_table(
             table,
@@ -308,7 +305,8 @@ def _write(table: pa.Table, path: Path) -> None:
 
 def _read(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path, partitioning=None)
+        # Whole at once: another run may put a newer file in its place meanwhile.
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
