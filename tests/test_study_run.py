@@ -527,7 +527,7 @@ def test_a_worker_that_is_killed_ends_the_run_and_the_next_goes_on(undisturbed, 
         workers = psutil.Process().children()
         next(w for w in workers if "LokyProcess" in " ".join(w.cmdline())).kill()
 
-    with pytest.raises(Exception, match="terminated|zombie") as found:
+    with pytest.raises(Exception, match=r"terminated|zombie") as found:
         small_record(tmp_path, n_jobs=2, report=kill)
     assert "a worker process was killed" in explain(found.value)
     assert said(small_record(tmp_path)) == said(undisturbed)
