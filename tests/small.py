@@ -1,6 +1,7 @@
 """A small study: two data sets, a few methods with small grids, and the record of it."""
 
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -63,3 +64,12 @@ def said(record):
     tables = [t.drop(columns="seconds", errors="ignore") for t in (record.fits, record.searches)]
     logits = [[part.tolist() for part in record.predictions(k)] for k in record.fits.index]
     return *(table[sorted(table)].to_csv() for table in tables), str(logits)
+
+
+def start(work, *arguments):
+    """Start a process that does some work; one that has the imports already makes it."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["crcen.study.run"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    return process

@@ -67,4 +67,4 @@ def test_elsewhere_its_first_failure_names_what_is_missing(downloaded, tmp_path)
     )
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="No module named 'plots'"):
         client.execute()
-    assert "No module\nnamed 'report'" in (ROOT / "book/how-to-rerun.md").read_text()
+    assert "No module\nnamed 'plots'" in (ROOT / "book/how-to-rerun.md").read_text()

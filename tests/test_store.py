@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from conftest import SEED
 from hypothesis import given
 from hypothesis import strategies as st
+from small import start
 
 from crcen.study import record as module
 from crcen.study.provenance import kernels, processor, versions
@@ -362,14 +362,6 @@ def pack_and_die(folder, events):
     record = Record(folder)
     sys.setprofile(count)
     record.pack()
-
-
-def start(work, *arguments):
-    context = get_context("forkserver")  # so that no start waits for the imports
-    context.set_forkserver_preload(["crcen.study.record"])
-    process = context.Process(target=work, args=arguments)
-    process.start()
-    return process
 
 
 @pytest.mark.slow
