@@ -6,7 +6,7 @@ that are best for F1, and with those that are best for the log loss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -20,7 +20,7 @@ from crcen.study.datasets import DATASETS
 from crcen.study.protocol import PROTOCOLS, WISHES, Cell, Fit
 from crcen.study.record import Record
 from crcen.study.scores import SCORES, Logits, Predictions, decisions
-from crcen.study.tables import by_fold, fits_of, of_seed, places, together
+from crcen.study.tables import by_fold, fits_of, log_ratio, of_seed, places, together
 from crcen.theory.expense import Confusion
 
 #: The networks: protocol, method and what it was tuned by.
@@ -72,7 +72,7 @@ class Compared(NamedTuple):
     @property
     def log_ratio(self) -> float:
         """Logit of the balanced lambda of the training rows, log IR."""
-        return float(np.log(self.seen.negatives.size / self.seen.positives.size))
+        return log_ratio(self.seen)
 
 
 def compared(record: Record, seed: int = 0) -> list[Compared]:
@@ -89,41 +89,35 @@ def compared(record: Record, seed: int = 0) -> list[Compared]:
         for split in range(PROTOCOLS["wished"].n_splits)
         for wish, value in WISHES
     ]
-    fits = fits_of(names, of_seed(record.searches, seed))
     place = places(record, seed)
-    by_split: dict[tuple[str, int], dict[Cell, Fit]] = {}
-    for cell, fit in fits.items():
-        if fit in place and fit is not None:
+    named = fits_of(names, of_seed(record.searches, seed))
+    by_split: dict[tuple[str, int], dict[Cell, Fit]] = {}  # in the order of the names
+    for cell, fit in named.items():
+        if fit is not None and fit in place:
             by_split.setdefault((cell.dataset, cell.split), {})[cell] = fit
     whole = len(NETWORKS) + len(WISHES)
-    return [
-        _compared(record, some, place, seed)
-        for (name, split), some in sorted(
-            by_split.items(), key=lambda item: (list(DATASETS).index(item[0][0]), item[0][1])
-        )
-        if len(some) == whole
-    ]
+    return [_compared(record, fits, place) for fits in by_split.values() if len(fits) == whole]
 
 
 def _compared(
-    record: Record, fits: dict[Cell, Fit], place: dict[Fit | None, int], seed: int
+    record: Record, fits: Mapping[Cell, Fit], place: Mapping[Fit | None, int]
 ) -> Compared:
     of = {(cell.protocol, cell.method, cell.score): fit for cell, fit in fits.items()}
     networks = {name: of[kind] for name, kind in NETWORKS.items()}
-    some = next(iter(fits))
     wishes = {}
     for cell, fit in fits.items():
         if cell.weight:
             wish, value = cell.weight.split()
-            row = place[fit]
-            lam = float(record.fits["lam"][row])
-            wishes[wish, float(value)] = Wish(lam, record.predictions(row).counts)
+            lam, found = record.fits.loc[place[fit], "lam"], record.predictions(place[fit])
+            wishes[wish, float(value)] = Wish(float(lam), found.counts)
+    plain = {name: fit for name, fit in networks.items() if fit.method == "MLP"}
+    some = networks[PLAIN]
     return Compared(
         some.dataset,
         some.split,
         {name: record.predictions(place[fit]) for name, fit in networks.items()},
-        {n: by_fold(record, fit, seed) for n, fit in networks.items() if fit.method == "MLP"},
-        record.predictions(place[networks[PLAIN]._replace(rows="train")]),
+        {name: by_fold(record, fit, place=place) for name, fit in plain.items()},
+        record.predictions(place[some._replace(rows="train")]),
         {wish: wishes[wish] for wish in WISHES},
     )
 

@@ -80,12 +80,16 @@ class _Part(NamedTuple):
 
 def here() -> str:
     """Name the environment that rows are added to on this machine."""
-    about = json.dumps(_about(), sort_keys=True)
-    return f"{kernels()['numba']}-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
+    return _name(_about())
 
 
 def _about() -> dict[str, Any]:
     return {"versions": versions(), "kernels": kernels()}
+
+
+def _name(about: Mapping[str, Any]) -> str:
+    text = json.dumps(about, sort_keys=True)
+    return f"{about['kernels']['numba']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class Record:
@@ -218,7 +222,8 @@ class Record:
 
     def _here(self) -> Path:
         """Make the folder of this machine's environment, which says what it is."""
-        folder, about = self.folder / here(), _about()
+        about = _about()
+        folder = self.folder / _name(about)
         if not (folder / ENVIRONMENT).exists():
             folder.mkdir(parents=True, exist_ok=True)
             found = about | {"processor": processor()}
@@ -289,10 +294,7 @@ def _write(table: pa.Table, path: Path) -> None:
     Sorted logits are kept as the steps from one to the next, which take less.
     """
     lists = [name for name in LISTS if name in table.column_names]
-    for place, name in enumerate(table.column_names):
-        column = table[name]
-        if name in lists:
-            table = table.set_column(place, name, _map(column, _steps))
+    table = _on_lists(table, _steps)
     with replacing(path) as scratch:
         pq.write_table(
             table,
@@ -311,22 +313,19 @@ def _read(path: Path) -> pa.Table:
         if isinstance(error, FileNotFoundError):
             raise
         raise _damaged(path, error) from error
+    return _on_lists(table, _sums)
+
+
+def _on_lists(table: pa.Table, of: Callable[[_Whole, _Whole], _Whole]) -> pa.Table:
+    """Apply a function to the flat values of the logits and to the places where lists begin."""
     for place, name in enumerate(table.column_names):
-        column = table[name]
         if name in LISTS:
-            table = table.set_column(place, name, _map(column, _sums))
-        elif column.type == pa.float32():
-            table = table.set_column(place, name, column.cast(pa.float64()))
+            lists = table[name].combine_chunks()
+            values, ends = lists.flatten().to_numpy().astype(np.int64), lists.offsets.to_numpy()
+            flat = pa.array(of(values, ends[:-1][np.diff(ends) > 0]), pa.int32())
+            column = pa.ListArray.from_arrays(lists.offsets, flat, mask=lists.is_null())
+            table = table.set_column(place, name, column)
     return table
-
-
-def _map(column: pa.ChunkedArray, of: Callable[[_Whole, _Whole], _Whole]) -> pa.ListArray:
-    """Apply a function to the flat values of lists and to the places where lists begin."""
-    lists = column.combine_chunks()
-    values, ends = lists.flatten().to_numpy().astype(np.int64), lists.offsets.to_numpy()
-    begins = ends[:-1][np.diff(ends) > 0]
-    flat = pa.array(of(values, begins), pa.int32())
-    return pa.ListArray.from_arrays(lists.offsets, flat, mask=lists.is_null())
 
 
 def _steps(values: _Whole, begins: _Whole) -> _Whole:

@@ -219,15 +219,19 @@ def search_of(cell: Cell, protocols: Mapping[str, Protocol] = PROTOCOLS) -> Sear
     return Search(cell.dataset, method, protocols[cell.protocol].tuned_on(cell.split))
 
 
-def by_fold(record: Record, fit: Fit, seed: int = 0) -> list[Predictions]:
+def by_fold(
+    record: Record, fit: Fit, seed: int = 0, place: Mapping[Fit | None, int] | None = None
+) -> list[Predictions]:
     """Gather the logits of each fold of the training rows, from the fit made without it.
+
+    Who asks more than once passes what `places` has returned.
 
     Raises
     ------
     RecordError
         If the record lacks a fold, or the fit without it has failed.
     """
-    place = places(record, seed)
+    place = places(record, seed) if place is None else place
     wanted = [fit._replace(rows=rows) for rows in APPLIED[:FOLDS]]
     if any(each not in place or record.fits.loc[place[each], "failed"] for each in wanted):
         raise RecordError(
