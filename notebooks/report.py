@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 from collections.abc import Collection, Iterable
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from crcen.study.datasets import DATASETS, load_available
+from crcen.study.methods import METHODS
+from crcen.study.protocol import Protocol
 from crcen.study.statistics import sd as sd  # for the chapters
 from crcen.theory.expense import Confusion
 from crcen.theory.simulations import sim2
@@ -148,6 +151,23 @@ def sci(value: float) -> str:
     mantissa, exponent = f"{value:.0e}".split("e")
     power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa}×10{power}"
+
+
+def counted(best: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
+    """Count how often each point of a grid of networks was chosen: a row a size, a column an L2."""
+    sizes, strengths = (sorted(grid[name].unique()) for name in ("hidden", "l2"))
+    count = pd.crosstab(best["hidden"], best["l2"]).reindex(
+        index=sizes, columns=strengths, fill_value=0
+    )
+    count.columns = [sci(value).removeprefix("1×") for value in count.columns]
+    return count.rename_axis("hidden neurons").reset_index()
+
+
+def points_of(protocol: Protocol) -> pd.DataFrame:
+    """List the points of the grid that networks are tuned over: params, hidden and l2."""
+    texts = protocol.points(METHODS["CRCEN"])
+    found = [json.loads(text) | {"params": text} for text in texts]
+    return pd.DataFrame(found).assign(hidden=lambda rows: rows["hidden_layer_sizes"].str[0])
 
 
 def badge(verdict: str, law: bool = False) -> str:
