@@ -178,6 +178,15 @@ def test_versions_and_kernels_are_those_that_run():
     assert processor()
 
 
+def test_a_blas_of_another_library_has_no_part_in_a_result(monkeypatch):
+    loaded, before = provenance.threadpool_info(), kernels()
+    other = {"user_api": "blas", "filepath": "/usr/lib/libblas.so", "architecture": "Another"}
+    monkeypatch.setattr(provenance, "threadpool_info", lambda: [*loaded, other])
+    assert kernels() == before
+    monkeypatch.setattr(provenance, "threadpool_info", lambda: [other])  # of a distribution
+    assert kernels()["blas"] == ["Another"]
+
+
 def test_the_processor_is_named_where_the_system_tells_nothing(monkeypatch):
     def lacking(*_, **__):
         raise FileNotFoundError

@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import scipy
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_info
 
@@ -40,13 +42,28 @@ def kernels() -> dict[str, Any]:
     import torch
     from llvmlite import binding
 
-    blas = {library.get("architecture") for library in threadpool_info()} - {None}
+    blas = {library["architecture"] for library in _blas()} - {None}
     compiled = os.environ.get("NUMBA_CPU_NAME") or binding.get_host_cpu_name()
     return {
         "blas": sorted(blas),
         "torch": torch.backends.cpu.get_cpu_capability(),
         "numba": compiled,
     }
+
+
+def _blas() -> list[dict[str, Any]]:
+    """Describe the BLAS that came with NumPy and SciPy, or, if none did, all that are loaded.
+
+    Another one that the process has loaded for other ends has no part in a result.
+    """
+    loaded = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    homes = [Path(str(module.__file__)).resolve().parents[1] for module in (np, scipy)]
+    own = [
+        each
+        for each in loaded
+        if any(Path(each["filepath"]).resolve().is_relative_to(home) for home in homes)
+    ]
+    return [{"architecture": None} | each for each in own or loaded]
 
 
 @cache
