@@ -145,7 +145,7 @@ def choose_lam(
     confidence: float | None = None,
     lam: float | Literal["balanced"] = 0.5,
 ) -> Choice:
-    r"""Choose lambda from the logits of held-out rows; give exactly one wish.
+    r"""Choose lambda from the logits of held-out rows; give exactly one wish (Proposition 8).
 
     For a cost ratio C, or an expense e that the last gained row may have,
 

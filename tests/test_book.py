@@ -8,6 +8,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import build
+from test_propositions import STATED
 
 pytestmark = pytest.mark.slow
 
@@ -169,6 +170,25 @@ def test_equations_carry_the_numbers_of_the_paper(html):
         page = BeautifulSoup((html / f"book/chapters/{chapter}.html").read_text(), "html.parser")
         numbers = [page.select_one(f"#equation-eq-{name} .eqno").text.strip("#") for name in names]
         assert numbers == [f"({first + k})" for k in range(len(names))]
+
+
+def test_propositions_have_the_numbers_of_their_order_and_links_say_them(html, articles):
+    seen = {
+        box["id"]: (path.stem, box.select_one(".caption-number").text.strip())
+        for path, article in articles.items()
+        for box in article.select(".proposition")
+    }
+    names = {label: f"Proposition {number}" for label, (_, number) in STATED.items()}
+    assert seen == {label: (chapter, names[label]) for label, (chapter, _) in STATED.items()}
+    links = [
+        (link["href"].partition("#")[2], link.text)
+        for article in articles.values()
+        for link in article.select("a.reference[href*='#prop-']")
+    ]
+    assert {label for label, _ in links} <= names.keys()
+    assert [text for label, text in links if text != names[label]] == []
+    index = (html / "searchindex.js").read_text()
+    assert all(label in index for label in names)
 
 
 def test_no_markup_is_left_unread(articles):

@@ -43,7 +43,7 @@ def effective_lam(
     batch_odds: float | None = None,
     batch_size: int | None = None,
 ) -> float:
-    r"""Compute the weight that training on mini-batches amounts to.
+    r"""Compute the weight that training on mini-batches amounts to (Proposition 9, part 4).
 
     Let a row of a batch be of the minority with the odds :math:`\omega`, and uniform within its
     class. If the loss is summed over a batch, or divided by a constant, the key equation holds
@@ -201,7 +201,7 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     r"""Compute the limit of the quotient in gradient descent without penalty on separable data.
 
     For a linear model the direction converges to the hard-margin support vector machine in which
-    the bias is the weight of a constant feature, and
+    the bias is the weight of a constant feature, and, by Proposition 10,
 
     .. math:: \rho \to \frac{\sum_{i \in S_1} a_i}{\sum_{j \in S_0} a_j}
 
@@ -300,7 +300,7 @@ def focal(gamma: float) -> Loss:
 def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
     r"""Evaluate what takes the place of Eq. 6 for a loss of the logit other than cross entropy.
 
-    At a stationary point whose output bias is free,
+    It is Eq. 6 for no other loss (Proposition 11). At a stationary point whose output bias is free,
 
     .. math:: \frac{-\sum_{i \in S_1} \ell'(o_i, 1)}{\sum_{j \in S_0} \ell'(o_j, 0)}
               = \frac{1-\lambda}{\lambda} .

@@ -59,7 +59,7 @@ class OperatingPoint(NamedTuple):
 
 
 def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
-    r"""Compute the operating point for two normal classes with one covariance.
+    r"""Compute the operating point for two normal classes with one covariance (Proposition 2).
 
     Then :math:`r \sim N(\pm d^2/2, d^2)` with d the Mahalanobis distance of the means, and
 
@@ -119,7 +119,7 @@ def gaussian_point(distance: float, alpha: ArrayLike) -> OperatingPoint:
 
 
 def sample_point(r1: ArrayLike, r0: ArrayLike, alpha: ArrayLike) -> OperatingPoint:
-    """Compute the operating point from log-likelihood ratios of rows of each class.
+    """Compute the operating point from log-likelihood ratios of rows of each class (Proposition 2).
 
     A fitted model gives them: its logits less the log of the alpha it was trained with. One plain
     fit then predicts every other weight.
@@ -169,7 +169,7 @@ def fresh_ratio_spread(
     r"""Predict the relative standard deviation of the left-hand side of Eq. 7 on fresh rows.
 
     Training makes the ratio exact on its own rows, so the ratio R on fresh rows varies by sampling
-    alone, of both samples:
+    alone, of both samples (Proposition 3):
 
     .. math:: \left(\frac{\mathrm{SD}(R)}{R}\right)^2 \approx
               \frac{V_1}{(1-\bar p_1)^2} \left(\frac1{n_1} + \frac1{N_1}\right) +
@@ -219,7 +219,7 @@ def fresh_ratio_spread(
 def expense_band(
     before: ArrayLike, after: ArrayLike, imbalance_ratio: float
 ) -> tuple[Values, Values]:
-    r"""Bound the expense of a step in alpha, at threshold 1/2.
+    r"""Bound the expense of a step in alpha, at threshold 1/2 (Proposition 4).
 
     At the boundary :math:`r = -\log\alpha`, so :math:`f_0 = \alpha f_1` there. A gained minority
     row costs :math:`\alpha\,\mathrm{IR} = \lambda/(1-\lambda)` majority rows, whatever the classes,
@@ -274,7 +274,8 @@ def platt_line(
     .. math:: \operatorname{logit} P(y = 1 \mid o) = a + b\,o
 
     by maximum likelihood. Calibrated logits have a = 0 and b = 1; for others, a + b o is calibrated
-    as far as a line can be. The rows must not be those that the model was trained on.
+    as far as a line can be. The rows must not be those that the model was trained on. With the
+    weights of its training for their classes, a is the c(0) of Proposition 5.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class ClassBalance(NamedTuple):
 def class_balance(y: ArrayLike, P: ArrayLike, class_weight: ArrayLike) -> ClassBalance:
     r"""Evaluate the key equations of K classes on the data that a softmax model was trained on.
 
-    For each class k,
+    For each class k, by Proposition 12,
 
     .. math:: \lambda_k \sum_{i \in S_k} (1 - p_i^k)
               = \sum_{j \ne k} \lambda_j \sum_{i \in S_j} p_i^k .
