@@ -28,7 +28,7 @@ from crcen.theory.simulations import sim2
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-CLAIMS: dict[str, dict[str, str]] = {
+CLAIMS: dict[str, dict[str, Any]] = {
     number: entry | {"where": entry["where"].replace(" ", "\N{NO-BREAK SPACE}")}
     for number, entry in yaml.safe_load((HERE / "claims.yml").read_text()).items()
 }
@@ -37,13 +37,20 @@ LAWS = [number for number in CLAIMS if number.startswith("L")]  # our own, beyon
 COUNTS = list(Confusion._fields)
 TITLES = {"sim2": "Sim2 (no set at hand)"} | {name: DATASETS[name].title for name in DATASETS}
 
-Verdict = Literal["reproduced", "partly", "not", "examined"]
+Verdict = Literal["reproduced", "partly", "not", "undecided", "uninformative", "examined"]
 VERDICTS = {
-    "reproduced": "our run agrees with the paper's figure or statement",
+    "reproduced": "our run agrees with the paper's figure or statement, within the margin",
     "partly": "a part of the statement holds, or only a part could be checked",
-    "not": "our run contradicts the statement",
-    "examined": "the paper leaves it open, or this run cannot tell; we looked, and say what we saw",
+    "not": "our run contradicts the statement, beyond the margin",
+    "undecided": "the interval of our run reaches over the margin, so it can be either",
+    "uninformative": "the comparison would come out so whether the statement holds or not",
+    "examined": "the paper leaves it open, or it cannot be rerun; we looked, and say what we saw",
 }
+
+
+def margin(number: str) -> float:
+    """Read what a verdict allows, written in ``claims.yml`` with its reason."""
+    return float(CLAIMS[number]["margin"])
 
 
 def paper_table(number: int) -> pd.DataFrame:
@@ -178,16 +185,25 @@ def badge(verdict: str, law: bool = False) -> str:
 
 
 def verdict(*holds: bool | None, complete: bool = True) -> Verdict:
-    """Reproduced if every part holds and all could be checked, not if none holds, else partly.
+    """Reproduced if every part holds and all could be told, not if none holds, else partly.
 
-    A part that is None could not be checked. If that is so of all of them, there is no verdict.
+    A part that is None could not be told, as `within` has it of an interval that reaches over the
+    margin. If that is so of all of them, the claim is undecided.
     """
     told = [part for part in holds if part is not None]
     if not told:
-        return "examined"
+        return "undecided"
     if all(told):
         return "reproduced" if complete and len(told) == len(holds) else "partly"
     return "partly" if any(told) else "not"
+
+
+def every(parts: Iterable[bool | None]) -> bool | None:
+    """Whether all parts hold: not if one does not, and None if one that cannot be told is left."""
+    found = list(parts)
+    if any(part is not None and not part for part in found):
+        return False
+    return None if any(part is None for part in found) else True
 
 
 def claim(number: str, ours: str, found: Verdict) -> None:
@@ -200,8 +216,8 @@ def claim(number: str, ours: str, found: Verdict) -> None:
     entry, law = CLAIMS[number], number in LAWS
     paper = f"<em>Paper:</em> {entry['paper']}<br>" if entry["paper"] != "–" else ""
     card = (
-        f'<div class="claim"><p>{badge(found, law)} <strong>{"Law" if law else "Claim"} {number}'
-        f"</strong> "
+        f'<div class="claim" id="claim-{number}"><p>{badge(found, law)} '
+        f"<strong>{'Law' if law else 'Claim'} {number}</strong> "
         f"({entry['where']}): {entry['claim']}</p><p>{paper}"
         f"<em>Here:</em> {minus(escape(ours))}</p></div>"
     )

@@ -100,7 +100,8 @@ def test_what_could_be_checked_in_part_is_reproduced_in_part():
         ((True, None), "partly"),
         ((False, None), "not"),
         ((True, False, None), "partly"),
-        ((None, None), "examined"),
+        ((None, None), "undecided"),
+        ((None, False), "not"),
     ],
 )
 def test_a_part_that_cannot_be_told_is_never_reproduced(holds, expected):
@@ -115,21 +116,33 @@ def test_a_comparison_with_what_cannot_be_told_cannot_be_told(value, limit, expe
     assert report.smaller(value, limit) is expected
 
 
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [([True, True], True), ([True, None], None), ([None, False], False), ([], True)],
+)
+def test_all_parts_hold_only_if_each_was_told(parts, expected):
+    assert report.every(parts) is expected
+
+
 def test_an_unknown_verdict_is_refused():
     with pytest.raises(ValueError, match="found='good' must be one of reproduced"):
         report.claim("1", "ours", "good")
 
 
+FIELDS = {"where", "claim", "paper", "why", "margin"}
+
+
 def test_every_claim_says_where_what_and_the_papers_figure():
     for number, entry in report.CLAIMS.items():
-        assert set(entry) == {"where", "claim", "paper"}, number
+        assert {"where", "claim", "paper", "why"} <= set(entry) <= FIELDS, number
+        assert "margin" not in entry or report.margin(number) > 0, number
 
 
 def test_a_law_holds_or_fails_where_a_claim_is_reproduced_or_not():
     assert report.LAWS
     assert all(number.startswith("L") for number in report.LAWS)
     words = [BeautifulSoup(report.badge(v, law=True), "html.parser").text for v in report.VERDICTS]
-    assert words == ["holds", "partly", "fails", "examined"]
+    assert words == ["holds", "partly", "fails", "undecided", "uninformative", "examined"]
     assert BeautifulSoup(report.badge("not"), "html.parser").text == "not reproduced"
 
 

@@ -7,6 +7,7 @@ from conftest import Z
 from scipy import stats
 
 from crcen.study.statistics import (
+    above,
     corrected_t,
     critical_difference,
     excess,
@@ -15,6 +16,7 @@ from crcen.study.statistics import (
     holm,
     one_more,
     sd,
+    within,
 )
 
 
@@ -82,3 +84,36 @@ def test_the_critical_difference_is_that_of_the_table(k, q):
     # Table 5a of Demsar (2006), which gives three digits.
     expected = q * np.sqrt(k * (k + 1) / (6 * 10))
     assert critical_difference(k, 10) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.01, 0.04, True),
+        (0.06, 0.08, False),
+        (-0.08, -0.05, False),
+        (0.04, 0.06, None),
+        (-9, 9, None),
+        (np.nan, 0.01, None),
+        (0.01, np.nan, None),
+    ],
+)
+def test_equivalence_is_shown_by_an_interval_inside_the_margin_alone(low, high, expected):
+    assert within(low, high, 0.05) is expected
+
+
+def test_the_interval_of_90_percent_is_two_one_sided_tests_at_5(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        d = rng.normal(rng.uniform(-0.2, 0.2), 0.2, size=10)
+        low, high = stats.ttest_1samp(d, 0).confidence_interval(0.9)
+        upper = stats.ttest_1samp(d, 0.1, alternative="less").pvalue
+        lower = stats.ttest_1samp(d, -0.1, alternative="greater").pvalue
+        assert (within(low, high, 0.1) is True) == (max(upper, lower) < 0.05)
+
+
+def test_an_interval_decides_only_if_it_does_not_reach_over_the_limit():
+    assert above(1, 2, 0) is True
+    assert above(-2, 0, 0) is False
+    assert above(-1, 1, 0) is None
+    assert above(np.nan, np.nan, 0) is None

@@ -79,6 +79,51 @@ def excess_of_splits(n_runs: int, n_splits: int) -> float:
     return float(np.sqrt(stats.f.median(n_runs - 1, n_runs * (n_splits - 1))))
 
 
+def within(low: float, high: float, margin: float) -> bool | None:
+    r"""Decide whether a quantity is 0 but for a margin, from an interval of it.
+
+    With the interval of 90% this is the pair of one-sided tests at 5% (Schuirmann 1987):
+    equivalence is shown if all of the interval lies within the margin, difference if none of it
+    does, and neither if it reaches over the margin.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the interval.
+    margin : float
+        The largest value that counts as none.
+
+    Returns
+    -------
+    bool or None
+        True if ``-margin < low`` and ``high < margin``; False if all of the interval is beyond
+        the margin on one side; None if it cannot be told, as with an end that is nan.
+
+    Examples
+    --------
+    >>> within(-0.01, 0.03, margin=0.05), within(0.06, 0.10, margin=0.05)
+    (True, False)
+    >>> print(within(0.01, 0.06, margin=0.05))
+    None
+    """
+    if -margin < low and high < margin:
+        return True
+    return False if low >= margin or high <= -margin else None
+
+
+def above(low: float, high: float, limit: float) -> bool | None:
+    """Decide whether a quantity is above a limit, from an interval of it; None if it cannot be.
+
+    Examples
+    --------
+    >>> above(0.1, 0.2, limit=0.0), above(-0.2, -0.1, limit=0.0), above(-0.1, 0.2, limit=0.0)
+    (True, False, None)
+    """
+    if low > limit:
+        return True
+    return False if high <= limit else None
+
+
 class Paired(NamedTuple):
     """A mean difference, half the width of its 95% interval, and the p-value."""
 
