@@ -1,7 +1,7 @@
 """Tests of crcen.theory.multiclass: the key equations of K classes, and what they leave open."""
 
 from contextlib import nullcontext
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -57,6 +57,12 @@ def test_the_flows_left_free_have_k_minus_1_squared_dimensions(K):
     assert np.linalg.matrix_rank(equations) == K - 1
     assert equations.shape[1] - np.linalg.matrix_rank(equations) == (K - 1) ** 2
     np.testing.assert_allclose(equations.sum(axis=0), 0)
+    # Even pairs solve them, and beyond those only circles of net flows.
+    pairs = list(permutations(range(K), 2))
+    even = np.array([[{j, k} == set(pair) for j, k in pairs] for pair in combinations(range(K), 2)])
+    np.testing.assert_allclose(equations @ even.T, 0)
+    assert np.linalg.matrix_rank(even) == K * (K - 1) / 2
+    assert (K - 1) ** 2 - len(even) == (K - 1) * (K - 2) / 2
 
 
 # Part 3: a saturated model is the minimiser over all functions of its cells.

@@ -9,6 +9,7 @@ takes the figure of that name with its alternative text, caption and number, and
 from typing import Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -59,6 +60,8 @@ class Fetch(SphinxPostTransform):
             self.app.builder, self.env.docname, page, anchor, nodes.Text(text), "in its chapter"
         )
         figure["ids"], figure["names"] = [f"{anchor}-here"], []
+        for reference in figure.findall(addnodes.pending_xref):
+            reference["refdoc"] = self.env.docname  # it is followed from here
         caption = next(figure.findall(nodes.caption))
         caption.insert(0, [nodes.inline("", "", link, classes=["caption-number"]), nodes.Text(" ")])
         return [figure]
