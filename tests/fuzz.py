@@ -43,7 +43,7 @@ import crcen
 from crcen import choice
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
-from crcen.theory import deviations, expense, laws, multiclass, simulations
+from crcen.theory import deviations, expense, guarantees, laws, multiclass, simulations
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
 import own_data
@@ -450,6 +450,11 @@ CASES: dict[str, Case] = {
             "P": softmax,
             "class_weight": lambda rng: rng.random(3) + 0.1,
         },
+    ),
+    "share_above": Case(
+        guarantees.share_above,
+        {"mean": vector(LAM), "variance": maybe(between(0, 0.009)), "threshold": LAM},
+        lambda given, found: is_probability(given, np.array(found)),
     ),
     "confusion_counts": Case(
         expense.confusion_counts,
