@@ -10,6 +10,7 @@ an executed notebook and as one HTML file.
     python notebooks/run.py simulations --help              the parameters of one
     python notebooks/run.py simulations n_runs=500 seed=3   one notebook with your own values
     python notebooks/run.py simulations seed=1 seed=2       a sweep: a run for each combination
+    python notebooks/run.py --mutants                       the controls: which verdicts turn
 """
 
 import argparse
@@ -22,7 +23,7 @@ import jupytext
 from driver import ROOT
 from driver.execution import execute_all, fetch_data
 from driver.parameters import RunError, declared
-from driver.plan import LAST, Job, inputs, plan
+from driver.plan import AFTER, Job, inputs, plan
 
 from crcen.study.mishaps import told
 
@@ -80,7 +81,7 @@ def run_stale(
     ran: list[str] = []
     for last in (False, True):
         jobs = plan(root, profile, files=files)  # anew: they rest on the data, the last on all
-        jobs = [job for job in jobs if (job.source.stem == LAST) is last]
+        jobs = [job for job in jobs if (job.source.stem in AFTER) is last]
         due = stale(jobs, force, report)
         failures = execute_all(due, root, workers or os.cpu_count() or 1, report)
         if failures:
@@ -179,6 +180,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--jobs", type=int, default=cores, help="at once; default: %(default)s")
     parser.add_argument("--force", action="store_true", help="run the fresh ones, too")
     parser.add_argument("--list", action="store_true", help="show the notebooks and stop")
+    parser.add_argument(
+        "--mutants", action="store_true", help="break the science on purpose; see who notices"
+    )
     parser.add_argument("--help", "-h", action="store_true", help="show this, or a notebook's")
     asked = parser.parse_intermixed_args(arguments)
     return told("run.py", lambda: answer(asked, parser, root))
@@ -198,6 +202,10 @@ def answer(asked: argparse.Namespace, parser: argparse.ArgumentParser, root: Pat
                 state = "fresh" if job.fresh else "stale"
                 print(f"{job.source.stem:<20} {state}  {title(job.source)}")
             print("run.py NOTEBOOK --help shows the parameters of one")
+        elif asked.mutants:
+            from driver.controls import matrix
+
+            print(matrix(root, options["workers"]))
         elif asked.notebook:
             print(run_mine(asked.notebook, asked.values, asked.profile, **options))
         else:

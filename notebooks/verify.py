@@ -46,7 +46,7 @@ from driver.agreement import (
 from driver.execution import execute_all, fetch_data, follow_parent, scratch_folder
 from driver.pages import glued
 from driver.parameters import RunError
-from driver.plan import LAST, Job, digest, plan
+from driver.plan import AFTER, Job, basis, plan
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
@@ -62,12 +62,6 @@ from crcen.study.splits import splits
 
 PROFILE = "quick"
 RECORD = "notebooks/recorded.json"
-BASIS = (
-    "crcen/**/*.py",
-    *(f"notebooks/{name}.py" for name in ("own_data", "plots", "report")),
-    "notebooks/paper/*",
-    "requirements.txt",
-)
 
 # Variables that choose kernels which newer x86-64 processors have, too. PyTorch's matrix products
 # are MKL's, which has a variable of its own.
@@ -298,12 +292,6 @@ def execute(jobs: list[Job], root: Path, workers: int) -> dict[str, Any]:
         }
 
 
-def basis(root: Path, source: Path) -> dict[str, str]:
-    """Return the checksums of what a chapter's numbers rest on, but for data and the record."""
-    files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()} | {source}
-    return {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
-
-
 def at_hand() -> list[str]:
     """List the data sets that are here."""
     return [name for name in DATASETS if locate_dataset(name)]
@@ -321,7 +309,7 @@ def check_chapters(
     clock: Clock = time.monotonic,
 ) -> dict[str, dict[tuple[str, str], Found]]:
     """Execute chapters until the time is over, those that differ with other kernels, too."""
-    jobs = {job.source.stem: job for job in plan(root, PROFILE) if job.source.stem != LAST}
+    jobs = {job.source.stem: job for job in plan(root, PROFILE) if job.source.stem not in AFTER}
     todo = sorted(jobs.keys() & recorded["chapters"].keys())
     if at_hand() != recorded["data"]:
         loads = {n for n in todo if re.search(r"\bload_(available|sets?)\(", _text(jobs[n]))}
@@ -369,7 +357,7 @@ def _said(chapter: Any) -> Values:
 
 def record(root: Path) -> None:
     """Write down what the chapters of the built book say."""
-    jobs = [job for job in plan(root, PROFILE) if job.source.stem != LAST]
+    jobs = [job for job in plan(root, PROFILE) if job.source.stem not in AFTER]
     if old := [job.source.stem for job in jobs if not job.fresh]:
         raise RunError(f"{', '.join(old)} must be executed first: `make book`.", status=2)
     chapters = {}

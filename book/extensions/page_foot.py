@@ -70,7 +70,7 @@ def note_quotes(app: Sphinx, document: nodes.document) -> None:
 
 def rests_on(env: BuildEnvironment, page: str) -> Iterator[str]:
     """Yield the files on which a page rests, as patterns relative to the project's folder."""
-    from driver.plan import INPUTS, LAST  # papermill_chapters has put it on the path
+    from driver.plan import AFTER, INPUTS  # papermill_chapters has put it on the path
 
     labels = env.get_domain("std").data["labels"]
     quotes = env.metadata.get(page, {})
@@ -79,7 +79,7 @@ def rests_on(env: BuildEnvironment, page: str) -> Iterator[str]:
     for source in {page, *quotes.get("glued from", ()), *figures} & env.found_docs:
         folder, name = os.path.split(source)
         if folder == "book/chapters":
-            yield from (f"notebooks/{'*' if name == LAST else name}.md", *INPUTS)
+            yield from (f"notebooks/{'*' if name in AFTER else name}.md", *INPUTS)
         for file in (env.doc2path(source), *env.dependencies.get(source, ())):
             yield os.path.relpath(Path(env.srcdir, file), env.srcdir)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sklearn.model_selection import ParameterGrid
 
-from crcen.study.methods import METHODS, NETWORKS, WIDE_GRID, Method
+from crcen.study.methods import COMPARED, METHODS, NETWORKS, WIDE_GRID, Method
 from crcen.study.splits import FOLDS
 
 APPLIED = (*map(str, range(FOLDS)), "train")  # to other rows than those of the test
@@ -82,7 +82,7 @@ PROTOCOLS = {
     # in the paper; a stricter one, tuned in every split.
     "paper": Protocol(20),
     "repeated": Protocol(20, tune_every=4, methods=(*NETWORKS, "MLP moved", "LR", "LR weighted")),
-    "nested": Protocol(20, tune_every=1),
+    "nested": Protocol(20, tune_every=1, methods=COMPARED),
     # That of the paper's Figure 1.
     "lambda": Protocol(
         20,

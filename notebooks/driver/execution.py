@@ -158,6 +158,8 @@ def execute(job: Job, root: Path, scratch: Path) -> float:
     job.target.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     notebook = jupytext.read(job.source)
+    if job.prelude:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(job.prelude))
     n_cells = len(notebook.cells) + bool(job.given)  # papermill adds one for what is given
 
     def tell(cell: Any, cell_index: int) -> None:

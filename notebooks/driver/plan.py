@@ -16,6 +16,7 @@ from crcen.study import datasets
 from driver.parameters import Parameter, check, declared, read_grid, read_profile, unknown
 
 LAST = "claims"  # reads the other chapters, so it runs after them and rests on their keys too
+AFTER = (LAST, "controls")  # so does what tells whether the chapters have changed
 INPUTS = (
     "crcen/**/*.py",
     "notebooks/**/*.py",
@@ -31,7 +32,16 @@ APART = (
     "notebooks/parameters.yml",
     "notebooks/elsewhere.yml",
     "notebooks/verify.py",
+    "notebooks/mutants.py",
     "notebooks/driver/agreement.py",
+    "notebooks/driver/controls.py",
+)
+#: What a chapter's numbers rest on, but for its text, its data and the record.
+BASIS = (
+    "crcen/**/*.py",
+    *(f"notebooks/{name}.py" for name in ("own_data", "plots", "report")),
+    "notebooks/paper/*",
+    "requirements.txt",
 )
 
 
@@ -46,6 +56,7 @@ class Job:
     given: dict[str, Any]
     key: str
     mine: bool  # a reader's, not a chapter
+    prelude: str = ""  # code that runs before the notebook's own
 
     @property
     def page(self) -> Path:
@@ -62,6 +73,22 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def basis(root: Path, source: Path) -> dict[str, str]:
+    """Return the checksums of what a chapter's numbers rest on, but for data and the record."""
+    files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()} | {source}
+    return {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
+
+
+def standing(root: Path, profile: str) -> dict[str, str]:
+    """Return a checksum of the `basis` and the parameters of each notebook, by its name."""
+    return {
+        job.source.stem: hashlib.sha256(
+            json.dumps([basis(root, job.source), job.parameters], sort_keys=True).encode()
+        ).hexdigest()
+        for job in plan(root, profile, files="")
+    }
 
 
 def inputs(root: Path) -> str:
@@ -110,7 +137,7 @@ def plan(
     profiled = read_profile(root, profile)
     common = {
         "python": platform.python_version(),
-        "files": files or inputs(root),
+        "files": inputs(root) if files is None else files,
         "data": {
             name: {path.name: digest(path) for path in datasets.locate_dataset(name)}
             for name in datasets.DATASETS
@@ -124,7 +151,7 @@ def plan(
         known = declared(source)
         defaults = {n: parameter.default for n, parameter in known.items()}
         values = defaults | check(source, profiled[name], f"profile {profile}")
-        read = [n for n in profiled if name == LAST != n]
+        read = [n for n in profiled if name in AFTER and n not in AFTER]
         basis = {
             "notebook": source.read_text("utf8"),
             "inputs": common,
