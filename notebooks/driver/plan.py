@@ -7,10 +7,13 @@ one made from other inputs is recognised as stale.
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from crcen.study import datasets
 from driver.parameters import Parameter, check, declared, read_grid, read_profile, unknown
@@ -82,13 +85,18 @@ def basis(root: Path, source: Path) -> dict[str, str]:
 
 
 def standing(root: Path, profile: str) -> dict[str, str]:
-    """Return a checksum of the `basis` and the parameters of each notebook, by its name."""
-    return {
-        job.source.stem: hashlib.sha256(
-            json.dumps([basis(root, job.source), job.parameters], sort_keys=True).encode()
-        ).hexdigest()
-        for job in plan(root, profile, files="")
-    }
+    """Return a checksum of what each notebook's verdicts rest on, but for data and the record.
+
+    That is the `basis`, its parameters in a profile, and the margins that it asks for.
+    """
+    margins = yaml.safe_load((root / "notebooks/claims.yml").read_text("utf8"))
+    stands = {}
+    for job in plan(root, profile, files=""):
+        asked = re.findall(r"\bmargin\(\"(\w+)\"\)", job.source.read_text("utf8"))
+        of = {number: margins[number].get("margin") for number in asked if number in margins}
+        text = json.dumps([basis(root, job.source), job.parameters, of], sort_keys=True)
+        stands[job.source.stem] = hashlib.sha256(text.encode()).hexdigest()
+    return stands
 
 
 def inputs(root: Path) -> str:
