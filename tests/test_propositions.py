@@ -93,7 +93,9 @@ def test_the_ledger_has_a_law_with_the_chapter_of_its_proposition():
     given = {
         name: s for s, text in CHAPTERS.items() for name in re.findall(r'claim\(\s*"(L\d+)"', text)
     }
-    assert {name: given[name] for name in laws} == {name: CHAPTER_OF[n] for name, n in laws.items()}
+    shown = laws.keys() & given.keys()  # that the book has all is tested in test_chapters.py
+    assert {name: given[name] for name in shown} == {name: CHAPTER_OF[laws[name]] for name in shown}
+    assert len(shown) > 10
 
 
 def test_the_tests_name_propositions_that_there_are():
