@@ -468,7 +468,15 @@ CASES: dict[str, Case] = {
         {"counts": several(3), "n_bootstrap": whole(1, 9), "rng": GENERATOR},
         lambda given, found: holds((found[0] <= found[1]).all(), "no interval"),
     ),
-    "sim1": Case(simulations.sim1, {"n1": whole(1, 9), "n0": whole(1, 9), "rng": GENERATOR}),
+    "sim1": Case(
+        simulations.sim1,
+        {
+            "n1": whole(1, 9),
+            "n0": whole(1, 9),
+            "rng": GENERATOR,
+            "plus": of("sum", "mixture"),
+        },
+    ),
     "sim2": Case(
         simulations.sim2,
         {

@@ -12,11 +12,16 @@ from crcen.validation import check_choice, check_count, check_rng
 Sample = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
+def sim1(
+    n1: int,
+    n0: int,
+    rng: np.random.Generator,
+    plus: Literal["sum", "mixture"] = "sum",
+) -> Sample:
     """Draw Sim1: two normal variables, each plus a uniform one, on the line.
 
-    Minority: N(-1.5, 1) + U(0, 0.5). Majority: N(1.5, 1) + U(-0.5, 0). The paper fits logistic
-    regression to it.
+    Minority: N(-1.5, 1) + U(0, 0.5). Majority: N(1.5, 1) + U(-0.5, 0). The paper does not say
+    whether the plus adds random variables or densities. It fits logistic regression.
 
     Parameters
     ----------
@@ -26,6 +31,9 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
         Majority rows.
     rng : numpy.random.Generator
         Source of randomness.
+    plus : {"sum", "mixture"}, default="sum"
+        How to read the plus: a row is the sum of a draw from each, or from either with equal
+        chances.
 
     Returns
     -------
@@ -37,7 +45,8 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
     Raises
     ------
     ValueError
-        If a number of rows is no integer of zero or more, or `rng` is no generator.
+        If `plus` is neither of the two readings, a number of rows is no integer of zero or more, or
+        `rng` is no generator.
 
     Examples
     --------
@@ -45,9 +54,16 @@ def sim1(n1: int, n0: int, rng: np.random.Generator) -> Sample:
     >>> X.shape, y.sum()
     ((22, 1), np.int64(2))
     """
+    reading = check_choice("plus", plus, ("sum", "mixture"))
     n1, n0, rng = check_count("n1", n1, 0), check_count("n0", n0, 0), check_rng(rng)
-    x1 = rng.normal(-1.5, 1, n1) + rng.uniform(0, 0.5, n1)
-    x0 = rng.normal(1.5, 1, n0) + rng.uniform(-0.5, 0, n0)
+
+    def draw(n: int, mean: float, low: float) -> NDArray[np.float64]:
+        normal, uniform = rng.normal(mean, 1, n), rng.uniform(low, low + 0.5, n)
+        return (
+            normal + uniform if reading == "sum" else np.where(rng.random(n) < 0.5, normal, uniform)
+        )
+
+    x1, x0 = draw(n1, -1.5, 0.0), draw(n0, 1.5, -0.5)
     return np.concatenate([x1, x0])[:, None], _labels(n1, n0)
 
 
