@@ -6,6 +6,7 @@ takes that into account.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from crcen.study.splits import TEST_SIZE
+
+ROUNDING = 1e-12  # sums of the same numbers in another order differ by less, relative to their size
 
 
 def sd(values: ArrayLike) -> float:
@@ -196,3 +199,71 @@ def critical_difference(n_methods: int, n_sets: int, level: float = 0.05) -> flo
     """
     q = stats.studentized_range.ppf(1 - level, n_methods, np.inf)
     return float(q / np.sqrt(2) * np.sqrt(n_methods * (n_methods + 1) / (6 * n_sets)))
+
+
+def sign_flip(d: ArrayLike) -> float:
+    """Test whether independent differences tend to be positive: the exact p-value, one-sided.
+
+    If a difference is as likely as its opposite, each way to give them signs is as likely. The
+    p-value is the share of the ways whose sum is at least that of `d`; of K differences it is at
+    least 2**-K, and no fewer than five can fall below 0.05.
+
+    Parameters
+    ----------
+    d : array-like of shape (K,)
+        The differences, such as one a data set, at most 20; those that are nan are left out.
+
+    Examples
+    --------
+    >>> sign_flip([0.2, 0.1, 0.4, 0.3, 0.2])
+    0.03125
+    >>> sign_flip([-0.1, 0.2])
+    0.5
+    """
+    values = np.asarray(d, dtype=float)
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return 1.0
+    signs = np.array(list(itertools.product((1, -1), repeat=values.size)))
+    return float((signs @ values >= values.sum() - ROUNDING * np.abs(values).sum()).mean())
+
+
+def block_correlation(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    """Correlate the ranks of two tables, and test it with a line of the table as the unit.
+
+    Cells of a line, such as the penalties of one data set, depend on each other. So the test gives
+    whole lines of `x` to other lines of `y`; the p-value is the share of all ways to do so whose
+    correlation is at most the one that was found.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (K, m)
+        A line for each of K independent units, at most 8; cells with a nan in either are left out.
+
+    Returns
+    -------
+    correlation, p : float
+        Spearman's, and the p-value of its being negative; nan and 1 if it does not exist.
+
+    Examples
+    --------
+    >>> x = np.arange(8).reshape(4, 2)
+    >>> rho, p = block_correlation(x, -x)
+    >>> round(rho, 3), round(p, 3)  # the best of 24 ways
+    (-1.0, 0.042)
+    """
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+    def rank(lines: ArrayLike) -> float:
+        a, b = first[np.asarray(lines)].ravel(), second.ravel()
+        both = ~(np.isnan(a) | np.isnan(b))
+        a, b = a[both], b[both]
+        if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+            return math.nan
+        return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
+
+    found = rank(range(len(first)))
+    if math.isnan(found):
+        return math.nan, 1.0
+    shuffled = np.array([rank(lines) for lines in itertools.permutations(range(len(first)))])
+    return found, float((shuffled[~np.isnan(shuffled)] <= found + ROUNDING).mean())

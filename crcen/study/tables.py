@@ -26,6 +26,7 @@ from crcen.study.protocol import (
 from crcen.study.record import Record, RecordError
 from crcen.study.scores import DECIDED, SCORES, Predictions
 from crcen.study.splits import FOLDS
+from crcen.theory.bargains import Step, step_between
 from crcen.theory.expense import Confusion
 
 
@@ -266,3 +267,33 @@ def figure_1(record: Record, seed: int = 0) -> pd.DataFrame:
     wanted = cells(DATASETS, METHODS, {"lambda": PROTOCOLS["lambda"]})
     scored = score_cells(record, wanted, seed)
     return scored.assign(alpha=scored["weight"].str.removeprefix("alpha "))
+
+
+#: The steps of Figure 1, each by the weights at its ends, and one over three of them.
+STEPS = {"0.5": ("plain", "0.5"), "1": ("0.5", "1"), "1.5": ("1", "1.5"), "2": ("1.5", "2")}
+STEPS |= {"0.5 to 2": ("0.5", "2")}
+
+
+def figure_1_steps(record: Record, seed: int = 0) -> pd.DataFrame:
+    """Count the steps of Figure 1 on the test rows of each split, with the part along one curve.
+
+    Returns
+    -------
+    DataFrame
+        A row a data set, split and step: dataset, split, step (the alpha that it leads to, or both
+        ends), and the fields of `crcen.theory.bargains.Step`. Steps that lack an end are left out.
+    """
+    wanted = cells(DATASETS, METHODS, {"lambda": PROTOCOLS["lambda"]})
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    for cell, place in shown(record, wanted, seed).items():
+        alpha = cell.weight.removeprefix("alpha ")
+        found.setdefault((cell.dataset, cell.split), {})[alpha] = place
+    rows = []
+    for (dataset, split), place_of in found.items():
+        models = {alpha: record.predictions(place) for alpha, place in place_of.items()}
+        for name, (before, after) in STEPS.items():
+            if {before, after} <= models.keys():
+                a, b = models[before], models[after]
+                step = step_between(a.labels, a.logits, b.logits)
+                rows.append({"dataset": dataset, "split": split, "step": name} | step._asdict())
+    return pd.DataFrame(rows, columns=["dataset", "split", "step", *Step._fields])
