@@ -43,7 +43,7 @@ import crcen
 from crcen import choice
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
-from crcen.theory import deviations, expense, guarantees, laws, multiclass, simulations
+from crcen.theory import bargains, deviations, expense, guarantees, laws, multiclass, simulations
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
 import own_data
@@ -465,7 +465,7 @@ CASES: dict[str, Case] = {
     "expenses": Case(expense.expenses, {"counts": lambda rng: several(1)(rng)[0]}, step_prices),
     "expense_interval": Case(
         expense.expense_interval,
-        {"counts": several(3), "n_bootstrap": whole(1, 9), "rng": GENERATOR},
+        {"counts": several(3), "level": between(0.5, 0.99), "test_size": between(0.1, 0.5)},
         lambda given, found: holds((found[0] <= found[1]).all(), "no interval"),
     ),
     "sim1": Case(
@@ -475,6 +475,29 @@ CASES: dict[str, Case] = {
             "n0": whole(1, 9),
             "rng": GENERATOR,
             "plus": of("sum", "mixture"),
+        },
+    ),
+    "ratio_interval": Case(
+        expense.ratio_interval,
+        {
+            "above": vector(between(-9, 9)),
+            "below": vector(between(-9, 9)),
+            "level": between(0.5, 0.99),
+            "test_size": between(0.1, 0.5),
+        },
+        lambda given, found: holds(found[0] <= found[1], "no interval"),
+    ),
+    "step_between": Case(
+        bargains.step_between,
+        {"y": labels, "before": vector(between(-9, 9)), "after": vector(between(-9, 9))},
+        lambda given, found: holds(abs(found.along) <= len(given["y"]), "too many rows"),
+    ),
+    "factors": Case(
+        bargains.factors,
+        {
+            "step": lambda rng: bargains.Step(*rng.integers(-5, 30, 3).tolist()),
+            "alpha": POSITIVE,
+            "imbalance_ratio": POSITIVE,
         },
     ),
     "sim2": Case(
@@ -507,7 +530,7 @@ CASES: dict[str, Case] = {
     ),
 }
 # A nan that the docstring promises, and that the check beside the function compares.
-PROMISED = {"expense", "expenses"}
+PROMISED = {"expense", "expenses", "factors"}
 
 
 def documented(of: Any) -> set[str]:

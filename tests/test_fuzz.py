@@ -18,6 +18,7 @@ TABLES |= {
     "Predictions",
     "Score",
 }  # tests/test_store.py and test_scores.py
+ANSWERS |= {"Step", "Factors"}
 OF_A_NOTEBOOK = {"read_table"}
 
 

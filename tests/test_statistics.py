@@ -8,6 +8,7 @@ from scipy import stats
 
 from crcen.study.statistics import (
     above,
+    block_correlation,
     corrected_t,
     critical_difference,
     excess,
@@ -16,6 +17,7 @@ from crcen.study.statistics import (
     holm,
     one_more,
     sd,
+    sign_flip,
     within,
 )
 
@@ -117,3 +119,62 @@ def test_an_interval_decides_only_if_it_does_not_reach_over_the_limit():
     assert above(-2, 0, 0) is False
     assert above(-1, 1, 0) is None
     assert above(np.nan, np.nan, 0) is None
+
+
+# Exact tests over independent units
+
+
+def test_sign_flip_is_the_sign_test_of_equal_sizes(seed):
+    rng = np.random.default_rng(seed)
+    for k in (1, 4, 9):
+        d = rng.choice([-1.0, 1.0], k)
+        positive = int((d > 0).sum())
+        assert sign_flip(d) == pytest.approx(stats.binom.sf(positive - 1, k, 0.5))
+
+
+def test_sign_flip_is_scipys_permutation_test(seed):
+    d = np.random.default_rng(seed).normal(0.3, 1, 8)
+    expected = stats.permutation_test(
+        (d,), lambda x, axis: x.sum(axis), permutation_type="samples", alternative="greater"
+    )
+    assert sign_flip(d) == pytest.approx(expected.pvalue)
+    assert sign_flip([*d, np.nan]) == sign_flip(d)
+
+
+def test_sign_flip_without_a_difference_tells_nothing():
+    assert sign_flip([]) == sign_flip([0.0, 0.0]) == 1
+
+
+def test_block_correlation_of_single_cells_is_scipys(seed):
+    x, y = np.random.default_rng(seed).normal(size=(2, 6))
+    rho, p = block_correlation(x[:, None], y[:, None])
+    assert rho == pytest.approx(stats.spearmanr(x, y).statistic)
+    exact = stats.permutation_test(
+        (x,),
+        lambda x: stats.spearmanr(x, y).statistic,
+        permutation_type="pairings",
+        alternative="less",
+        n_resamples=np.inf,
+    )
+    assert p == pytest.approx(exact.pvalue)
+
+
+# Six cells of a line are no six witnesses: copies of a cell leave the p-value where it was.
+def test_block_correlation_counts_lines_and_not_cells(seed):
+    x, y = np.random.default_rng(seed).normal(size=(2, 5, 1))
+    single = block_correlation(x, y)
+    assert block_correlation(np.repeat(x, 6, axis=1), np.repeat(y, 6, axis=1)) == pytest.approx(
+        single
+    )
+    assert block_correlation(np.arange(6).reshape(3, 2), -np.arange(6).reshape(3, 2))[1] == 1 / 6
+
+
+def test_block_correlation_leaves_out_what_is_not_there():
+    x = np.array([[1.0, 5], [2, 6], [3, np.nan], [4, 8]])
+    y = np.array([[8.0, np.nan], [7, 4], [6, 3], [5, 1]])
+    rho, _ = block_correlation(x, y)
+    both = ~(np.isnan(x) | np.isnan(y))
+    assert rho == pytest.approx(stats.spearmanr(x[both], y[both]).statistic)
+    nothing = block_correlation(np.full((3, 2), np.nan), np.ones((3, 2)))
+    assert np.isnan(nothing[0])
+    assert nothing[1] == 1

@@ -19,8 +19,9 @@ from crcen import (
     prior_shift,
 )
 from crcen.choice import Share
+from crcen.theory.bargains import factors, step_between
 from crcen.theory.deviations import effective_lam, focal, separable_limit, sgd_spread
-from crcen.theory.expense import Confusion, expense, expense_interval, expenses
+from crcen.theory.expense import Confusion, expense, expense_interval, expenses, ratio_interval
 from crcen.theory.laws import OperatingPoint, expense_band, fresh_ratio_spread, gaussian_point
 from crcen.theory.multiclass import class_balance
 from crcen.theory.simulations import sim1
@@ -129,11 +130,15 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
         ),
         (lambda: expenses([[1, -2, 3, 4]]), r"^counts=.* must be zero or more and finite"),
         (lambda: expenses([]), r"^counts=\[\] must be a matrix"),
-        (lambda: expense_interval([], 10, np.random.default_rng(0)), r"^counts=\[\] must be of 3"),
-        (
-            lambda: expense_interval(np.ones((1, 2, 4)), 10, 0),
-            r"^rng=0 must be a generator: pass np.random.default_rng\(0\)",
-        ),
+        (lambda: expense_interval([]), r"^counts=\[\] must be of 3"),
+        (lambda: expense_interval(np.ones((1, 2, 4)), 95), r"^level=95 must be strictly between"),
+        (lambda: ratio_interval([1, 2], [1]), r"^above has 2 splits and below 1: give"),
+        (lambda: ratio_interval([], []), r"^above has 0 splits"),
+        (lambda: ratio_interval([1, np.inf], [1, 2]), r"^above=\[1, inf\] must be finite"),
+        (lambda: ratio_interval([1, 2], [1, 2], 0.9, 1), r"^test_size=1 must be strictly"),
+        (lambda: step_between([0, 1], [1], [1, 2]), r"^before must hold one finite .* 2 labels"),
+        (lambda: factors((1, 2), 1, 1), r"^step=\(1, 2\) must be a Step"),
+        (lambda: factors((1, 2, 3), 0, 1), r"^alpha=0 must be positive"),
         (lambda: Share(2.5, 5), r"^part=2.5 must be an integer of 0 or more"),
         (lambda: Share(6, 5), r"^part=6 must be at most total=5"),
         (lambda: Share(1, None), r"^total=None must be an integer"),

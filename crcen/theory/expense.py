@@ -237,9 +237,13 @@ def ratio_interval(
     unit_a, unit_b = (max(abs(v).max(), TINY) for v in (a, b))
     a, b = a / unit_a, b / unit_b
     v = np.cov(a, b) * (1 / k + share / (1 - share)) * t.ppf((1 + level) / 2, k - 1) ** 2
-    low, high = _fieller(float(a.mean()), float(b.mean()), v)
-    with np.errstate(over="ignore"):
-        return float(low * (unit_a / unit_b)), float(high * (unit_a / unit_b))
+    if not np.isfinite(v).all():  # a level that rounds to 1
+        return -np.inf, np.inf
+    ends = _fieller(float(a.mean()), float(b.mean()), v)
+    with np.errstate(over="ignore", under="ignore"):
+        unit = unit_a / unit_b
+        low, high = (float(e * unit) if e and math.isfinite(e) else e for e in ends)
+    return low, high
 
 
 def _fieller(a: float, b: float, v: Values) -> tuple[float, float]:
