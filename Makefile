@@ -43,6 +43,9 @@ speed: .venv/installed  ## measure how fast training is, beside other libraries:
 verify: .venv/installed  ## recompute a sample of what is recorded: ten minutes
 	@$(BIN)/python notebooks/verify.py
 
+mutants: .venv/installed  ## break the science on purpose and see which verdicts turn: 25 minutes
+	$(BIN)/python notebooks/run.py --mutants
+
 clean:  ## remove the built book; .venv and your own runs stay
 	rm -rf _build book/chapters
 
@@ -55,4 +58,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book pdf bundle venv test style fuzz benchmark speed verify clean
+.PHONY: help book pdf bundle venv test style fuzz benchmark speed verify mutants clean
