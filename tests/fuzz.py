@@ -265,6 +265,12 @@ def use_focal(gamma: Any) -> Any:
     return loss.value(o, y).numpy(), loss.slope(o.numpy(), y.numpy())
 
 
+def use_matching(link: Any) -> Any:
+    loss = deviations.matching_loss(link)
+    o, y = torch.linspace(-800, 800, 33, dtype=torch.float64), torch.arange(33) % 2
+    return loss.value(o, y).numpy(), loss.slope(o.numpy(), y.numpy())
+
+
 def fit(classifier: Any) -> Callable[..., Any]:
     def fitted(X: Any, y: Any, sample_weight: Any, X2: Any, **parameters: Any) -> Any:
         clf = classifier(**parameters)
@@ -443,6 +449,11 @@ CASES: dict[str, Case] = {
         },
     ),
     "focal": Case(use_focal, {"gamma": between(0, 5)}, documents=deviations.focal),
+    "matching_loss": Case(
+        use_matching,
+        {"link": of(torch.sigmoid, torch.special.ndtr)},
+        documents=deviations.matching_loss,
+    ),
     "class_balance": Case(
         multiclass.class_balance,
         {

@@ -6,13 +6,21 @@ import torch
 from conftest import SEED, Z
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import LinearConstraint, minimize
+from scipy.optimize import LinearConstraint, brentq, minimize
 from scipy.special import expit, log_expit, softmax
+from scipy.stats import norm
 from sklearn.svm import SVC
 
 from crcen import CRCENClassifier, CRCENLoss, CSMLPClassifier, key_equation, lam_from_alpha
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
-from crcen.theory.deviations import balance, effective_lam, focal, separable_limit, sgd_spread
+from crcen.theory.deviations import (
+    balance,
+    effective_lam,
+    focal,
+    matching_loss,
+    separable_limit,
+    sgd_spread,
+)
 from crcen.theory.simulations import sim1
 
 lams = st.floats(0.05, 0.95)
@@ -259,6 +267,73 @@ def test_csmlp_need_not_keep_the_key_equation():
     X, y = sim1(60, 240, np.random.default_rng(0))
     clf = CSMLPClassifier((), tol=1e-9, random_state=0).fit(X, y)
     assert abs(key_equation(y, clf.predict_proba(X)[:, 1], clf.lam_).residual) > 0.05
+
+
+PROBIT = torch.special.ndtr
+
+
+# The rule with 64 points is exact to 1e-14 for these within logits of 10.
+def test_matching_losses_in_closed_form():
+    o = torch.linspace(-10, 10, 41, dtype=torch.float64)
+    for label in (0.0, 1.0):
+        y = torch.full_like(o, label)
+        cross = (CROSS_ENTROPY.value(o, y) - np.log(2)).numpy()
+        np.testing.assert_allclose(matching_loss(torch.sigmoid).value(o, y), cross, atol=1e-12)
+        normal = norm.pdf(o) + o.numpy() * (norm.cdf(o) - label) - norm.pdf(0)
+        np.testing.assert_allclose(matching_loss(PROBIT).value(o, y), normal, atol=1e-12)
+        # CSMLP's output has the cross entropy of twice its logit, by half
+        tanh = matching_loss(lambda u: (1 + torch.tanh(u)) / 2).value(o, y)
+        twice = (CROSS_ENTROPY.value(2 * o, y) - np.log(2)).numpy() / 2
+        np.testing.assert_allclose(tanh, twice, atol=1e-12)
+
+
+def log_log(u):
+    return -torch.expm1(-torch.exp(u))
+
+
+@pytest.mark.parametrize("link", [torch.sigmoid, PROBIT, log_log])
+def test_the_slope_of_a_matching_loss_is_that_of_its_value(link):
+    loss, y = matching_loss(link), torch.tensor([0.0, 1.0] * 10, dtype=torch.float64)
+    o = torch.linspace(-9, 9, 20, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(loss.value(o, y).sum(), o)
+    np.testing.assert_allclose(loss.slope(o.detach().numpy(), y.numpy()), slope, atol=1e-9)
+
+
+# Proposition 11, parts 1 and 4: with a bias alone, found where the loss is least.
+@given(lams)
+def test_a_link_has_the_key_equation_with_its_matching_loss_alone(seed, lam):
+    rng = np.random.default_rng(seed)
+    y, fixed = np.repeat([1, 0], [3, 7]), rng.normal(size=10)
+    weight = np.where(y == 1, lam, 1 - lam)
+
+    def slope(b):
+        o = torch.tensor(fixed + b, requires_grad=True)
+        value = matching_loss(PROBIT).value(o, torch.tensor(y, dtype=o.dtype))
+        return weight @ torch.autograd.grad(value.sum(), o)[0].numpy()
+
+    p = norm.cdf(fixed + brentq(slope, -9, 9, xtol=1e-13))
+    assert key_equation(y, p, lam).residual == pytest.approx(0, abs=1e-9)
+    own = balance(y, fixed, lam, matching_loss(PROBIT))
+    assert own == pytest.approx(key_equation(y, norm.cdf(fixed), lam))
+
+
+# Logits 1 + b and b: the log loss weighs the rows by phi/(1 - Phi) and phi/Phi.
+def test_a_probit_with_its_log_loss_has_not_the_key_equation():
+    def slope(b):
+        missed = norm.pdf(1 + b) / norm.cdf(1 + b)
+        return 0.2 * norm.pdf(b) / norm.sf(b) - 0.8 * missed
+
+    b = brentq(slope, -9, 9)
+    assert abs(key_equation([1, 0], norm.cdf([1 + b, b]), 0.8).residual) > 0.05
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["sigmoid", torch.tanh, len, lambda o: torch.sigmoid(-o), lambda o: 0.5, torch.ones_like],
+)
+def test_what_is_no_link_is_refused(link):
+    with pytest.raises(ValueError, match=r"link=.* must be a function of a tensor"):
+        matching_loss(link)
 
 
 def test_wrong_arguments_of_the_losses_are_refused():

@@ -11,9 +11,11 @@ balance. The functions here say which value to expect instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_discrete_lyapunov
 from scipy.optimize import nnls
 from scipy.stats import binom
@@ -297,10 +299,82 @@ def focal(gamma: float) -> Loss:
     return Loss(value, gamma=gamma)
 
 
+class _Matching(Loss):
+    """A loss whose slope is that of `matching_loss`; compiled code knows nothing of it."""
+
+    link: Callable[[Tensor], Tensor]
+
+    def slope(self, o: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Compute s(o) - y."""
+        return self.link(torch.from_numpy(o)).numpy() - y
+
+
+def matching_loss(link: Callable[[Tensor], Tensor]) -> Loss:
+    r"""Build the loss that has Eq. 6 with a link, the only one up to a factor (Proposition 11).
+
+    For an output :math:`p = s(o)`, s increasing from 0 to 1, it is
+
+    .. math:: \ell(o, y) = \int_0^o (s(u) - y)\, du , \qquad \ell'(o, y) = s(o) - y ,
+
+    which is cross entropy, less log 2, if s is the logistic function. The integral is taken by
+    Gauss's rule with 64 points. The solver of `CRCENClassifier` does not train with it.
+
+    Parameters
+    ----------
+    link : callable
+        The function s, in PyTorch's operations, element by element.
+
+    Returns
+    -------
+    Loss
+        Its value is convex in the logit, and may be negative, since it is 0 at logit 0.
+
+    Raises
+    ------
+    ValueError
+        If `link` is no function of a tensor that increases within 0 and 1 from logit -8 to 8.
+
+    References
+    ----------
+    Auer, Herbster & Warmuth (1996), Exponentially many local minima for single neurons, NIPS.
+
+    Examples
+    --------
+    >>> probit = matching_loss(torch.special.ndtr)
+    >>> probit.slope(np.zeros(2), np.array([0.0, 1.0]))
+    array([ 0.5, -0.5])
+    """
+    if not _is_link(link):
+        raise ValueError(
+            f"link={link!r} must be a function of a tensor that increases within 0 and 1, element "
+            "by element: pass torch.sigmoid."
+        )
+    at, weight = (torch.from_numpy(part / 2) for part in np.polynomial.legendre.leggauss(64))
+
+    def value(o: Tensor, y: Tensor) -> Tensor:
+        mean = link(o[..., None] * (at + 0.5).to(o.dtype)) @ weight.to(o.dtype)  # of s, 0 to o
+        return o * (mean - y)
+
+    loss = _Matching(value)
+    loss.link = link
+    return loss
+
+
+def _is_link(link: Callable[[Tensor], Tensor]) -> bool:
+    try:
+        p = link(torch.linspace(-8, 8, 17, dtype=torch.float64)).numpy()
+    except Exception:  # whatever something else does when it is called
+        return False
+    if p.shape != (17,) or p.dtype != np.float64 or (np.diff(p) < 0).any():
+        return False
+    return bool(0 <= p[0] < p[-1] <= 1)
+
+
 def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
     r"""Evaluate what takes the place of Eq. 6 for a loss of the logit other than cross entropy.
 
-    It is Eq. 6 for no other loss (Proposition 11). At a stationary point whose output bias is free,
+    With p the sigmoid of the logit it is Eq. 6 for no other loss (Proposition 11). At a stationary
+    point whose output bias is free,
 
     .. math:: \frac{-\sum_{i \in S_1} \ell'(o_i, 1)}{\sum_{j \in S_0} \ell'(o_j, 0)}
               = \frac{1-\lambda}{\lambda} .
@@ -314,7 +388,7 @@ def balance(y: ArrayLike, o: ArrayLike, lam: float, loss: Loss) -> KeyEquation:
     lam : float
         Weight of the minority class in the loss, in (0, 1).
     loss : Loss
-        One of `crcen.losses`, or `focal`.
+        One of `crcen.losses`, `focal` or `matching_loss`.
 
     Returns
     -------
