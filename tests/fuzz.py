@@ -43,7 +43,16 @@ import crcen
 from crcen import choice
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
-from crcen.theory import bargains, deviations, expense, guarantees, laws, multiclass, simulations
+from crcen.theory import (
+    bargains,
+    deviations,
+    expense,
+    guarantees,
+    laws,
+    left_out,
+    multiclass,
+    simulations,
+)
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
 import own_data
@@ -466,6 +475,24 @@ CASES: dict[str, Case] = {
         guarantees.share_above,
         {"mean": vector(LAM), "variance": maybe(between(0, 0.009)), "threshold": LAM},
         lambda given, found: is_probability(given, np.array(found)),
+    ),
+    "leverage": Case(
+        left_out.leverage,
+        {
+            "Z": matrix,
+            "curvature": vector(LAM),
+            "penalty": lambda rng: rng.random(2),
+        },
+        lambda given, found: holds((found < 1 + 1e-6).all(), "more than all of a row"),
+    ),
+    "fresh_ratio": Case(
+        left_out.fresh_ratio,
+        {
+            "y": labels,
+            "left_out": vector(between(-9, 9)),
+            "lam": LAM,
+            "fresh": lambda rng: (int(rng.integers(1, 99)), int(rng.integers(1, 99))),
+        },
     ),
     "confusion_counts": Case(
         expense.confusion_counts,

@@ -128,14 +128,14 @@ def above(low: float, high: float, limit: float) -> bool | None:
 
 
 class Paired(NamedTuple):
-    """A mean difference, half the width of its 95% interval, and the p-value."""
+    """A mean difference, half the width of its interval, and the p-value."""
 
     mean: float
     half: float
     p: float
 
 
-def corrected_t(d: pd.Series, test_size: float = TEST_SIZE) -> Paired:
+def corrected_t(d: pd.Series, test_size: float = TEST_SIZE, level: float = 0.95) -> Paired:
     r"""Compare two methods by their differences over splits whose training rows overlap.
 
     The corrected resampled t-test gives the mean of K differences with the standard deviation s the
@@ -149,6 +149,8 @@ def corrected_t(d: pd.Series, test_size: float = TEST_SIZE) -> Paired:
         The differences, one a split.
     test_size : float, default=0.25
         Share of the rows that are held out.
+    level : float, default=0.95
+        Level of the interval.
 
     References
     ----------
@@ -164,7 +166,7 @@ def corrected_t(d: pd.Series, test_size: float = TEST_SIZE) -> Paired:
     k = len(d)
     se = sd(d) * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
     p = 2 * stats.t.sf(abs(d.mean()) / se, k - 1) if se > 0 else 1.0
-    return Paired(float(d.mean()), float(stats.t.ppf(0.975, k - 1) * se), float(p))
+    return Paired(float(d.mean()), float(stats.t.ppf((1 + level) / 2, k - 1) * se), float(p))
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
