@@ -63,7 +63,7 @@ def runs(root: Path) -> list[Run]:
         _run(root, job, name, [stands[job.source.stem], record * _reads(job), _data()])
         for name in ("", *mutants.MUTANTS)
         for job in jobs
-        if not name or mutants.reaches(name, job.source.read_text("utf8"))
+        if not name or mutants.reaches(name, job.source.stem, job.source.read_text("utf8"))
     ]
 
 
