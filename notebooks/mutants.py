@@ -261,7 +261,7 @@ def _steep_loss() -> None:
 @mutant(
     "leaking scaler",
     "Columns are scaled by all rows of a data set, the test rows among them.",
-    r"load_sets?\(|load_available\(",
+    r"\.fit\(data\.data\[train\]",
 )
 def _leaking_scaler() -> None:
     whole: dict[int, Any] = {}
@@ -467,6 +467,19 @@ def _band_without_ir() -> None:
         "crcen.theory.laws",
         "expense_band",
         around(lambda old, before, after, imbalance_ratio: old(before, after, 1.0)),
+    )
+
+
+@mutant(
+    "bounds at another threshold",
+    "What a mean guarantees of a share (Proposition 13) is taken at threshold 0.3, not at 1/2.",
+    r"share_above\(",
+)
+def _bounds_at_another_threshold() -> None:
+    replace(
+        "crcen.theory.guarantees",
+        "share_above",
+        around(lambda old, *given, **_: old(*given, threshold=0.3)),
     )
 
 

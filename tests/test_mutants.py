@@ -11,6 +11,7 @@ import mutants
 import nbformat
 import papermill
 import pytest
+import run
 from conftest import ROOT
 from driver import controls, execution, plan
 from driver.pages import glued
@@ -37,6 +38,7 @@ CHANGES = {
     "independent splits": {"test"},
     "another line of the paper": {"table 1", "table 2", "table 3"},
     "band without ir": {"band"},
+    "bounds at another threshold": {"bounds"},
     "forgotten root": {"spread"},
     "alpha squared": {"law", "sample law", "spread"},  # the spread is told of a point of the law
     "no batches": {"effective weight", "batches"},
@@ -61,7 +63,7 @@ from crcen.study.methods import TABLE_3
 from crcen.study.record import Record
 from crcen.study.scores import Predictions
 from crcen.losses import SQUARED_ERROR
-from crcen.theory import deviations, expense, laws, multiclass
+from crcen.theory import deviations, expense, guarantees, laws, multiclass
 from crcen.theory.simulations import sim2
 
 torch.set_num_threads(1)
@@ -136,6 +138,7 @@ def observe():
         "test": statistics.corrected_t(pd.Series(o[:8])).half,
         **{f"table {n}": report.paper_table(n).to_numpy() for n in (1, 2, 3)},
         "band": laws.expense_band(0.5, 1.0, 10.0),
+        "bounds": guarantees.share_above([0.1, 0.2]).high,
         "spread": laws.fresh_ratio_spread(point, (100, 1000), (100, 100)),
         "effective weight": deviations.effective_lam(0.9, 10.0, batch_odds=1.0),
         "batches": deviations.sgd_spread(*batches),
@@ -212,19 +215,19 @@ def runs():
 
 
 def test_each_mutant_reaches_a_chapter_and_each_chapter_with_claims_is_run_as_it_is(runs):
-    assert {run.mutant for run in runs} == {"", *mutants.MUTANTS}
-    asked = {run.chapter for run in runs if not run.mutant}
+    assert {each.mutant for each in runs} == {"", *mutants.MUTANTS}
+    asked = {each.chapter for each in runs if not each.mutant}
     assert {"key-equation", "simulations", "benchmark", "separable-data"} <= asked
     assert not asked & {*plan.AFTER, "engine", "your-data"}
-    assert {run.chapter for run in runs} == asked
-    assert len({run.kept for run in runs}) == len(runs) == len({run.job.key for run in runs})
+    assert {each.chapter for each in runs} == asked
+    assert len({each.kept for each in runs}) == len(runs) == len({each.job.key for each in runs})
 
 
 def test_a_run_begins_with_its_mutant_and_has_the_settings_of_the_controls(runs):
-    for run in runs:
-        assert run.job.profile == controls.PROFILE
-        ast.parse(run.job.prelude)
-        assert (f"mutants.apply({run.mutant!r})" in run.job.prelude) == bool(run.mutant)
+    for each in runs:
+        assert each.job.profile == controls.PROFILE
+        ast.parse(each.job.prelude)
+        assert (f"mutants.apply({each.mutant!r})" in each.job.prelude) == bool(each.mutant)
 
 
 def test_a_run_is_known_by_the_code_of_its_mutant_and_of_no_other():
@@ -358,6 +361,16 @@ def test_a_chapter_that_stops_as_it_is_is_an_error(two, monkeypatch):
     monkeypatch.setattr(controls, "execute_all", execute_all)
     with pytest.raises(RunError, match="stops though nothing was done to it: KeyError"):
         controls.matrix(root, 1, lambda line: None)
+
+
+def test_one_command_writes_it(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        controls, "matrix", lambda root, workers: asked.append((root, workers)) or "written"
+    )
+    assert run.main(["--mutants", "--jobs", "2"], root=ROOT) == 0
+    assert asked == [(ROOT, 2)]
+    assert capsys.readouterr().out == "written\n"
 
 
 def test_a_margin_counts_for_the_chapter_that_asks_for_it(two):
