@@ -169,6 +169,30 @@ def corrected_t(d: pd.Series, test_size: float = TEST_SIZE, level: float = 0.95)
     return Paired(float(d.mean()), float(stats.t.ppf((1 + level) / 2, k - 1) * se), float(p))
 
 
+def of_sets(d: pd.Series, level: float = 0.95) -> Paired:
+    """Compare two methods by their differences on several data sets, which are the sample.
+
+    Parameters
+    ----------
+    d : Series
+        The differences, one a set.
+    level : float, default=0.95
+        Level of the interval.
+
+    Returns
+    -------
+    Paired
+        Mean, half of the interval and p-value of Student's t-test.
+
+    Examples
+    --------
+    >>> found = of_sets(pd.Series([0.1, 0.2, 0.3]), level=0.9)
+    >>> round(found.mean, 3), round(found.half, 3)
+    (0.2, 0.169)
+    """
+    return corrected_t(d, test_size=0.0, level=level)  # sets share no rows
+
+
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Adjust p-values for their number (Holm 1979).
 
