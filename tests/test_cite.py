@@ -144,3 +144,12 @@ def test_an_incremental_build_renews_every_foot(small_clone):
         file.write("% changed\n")
     assert build(small_clone, "-W").returncode == 0
     assert all(f"{names[1]}+changes" in foot.text for foot in feet(small_clone).values())
+
+
+def test_every_work_that_is_cited_is_in_the_bibliography_and_no_other():
+    cited = re.compile(r"\{cite(?::t)?\}`([^`]+)`")
+    texts = [path.read_text() for path in (*ROOT.glob("notebooks/*.md"), *ROOT.glob("book/*.md"))]
+    keys = [
+        key.strip() for text in texts for found in cited.findall(text) for key in found.split(",")
+    ]
+    assert {*keys} == {*parse_file(ROOT / "book/references.bib").entries}

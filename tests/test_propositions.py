@@ -27,6 +27,11 @@ def statements():
     return {label: (chapter, number) for number, (label, chapter) in enumerate(found, 1)}
 
 
+def stated_in(chapter):
+    """The labels of a chapter's own propositions."""
+    return [label for _, label in DIRECTIVE.findall(CHAPTERS[chapter])]
+
+
 STATED = statements()
 CHAPTER_OF = {number: chapter for chapter, number in STATED.values()}
 NUMBERED = [(path, n) for path, text in CHAPTERS.items() for n in MENTION.findall(text)]
@@ -75,7 +80,13 @@ def test_a_number_in_code_is_that_of_a_proposition_of_the_page_or_of_a_link(chap
 
 @pytest.mark.parametrize(("name", "number"), IN_DOCSTRINGS)
 def test_what_a_docstring_numbers_is_a_proposition_beside_which_the_function_is_named(name, number):
-    assert f"{{py:obj}}`{name}`" in CHAPTERS[CHAPTER_OF[number]]
+    beside = [
+        chapter
+        for chapter, text in CHAPTERS.items()
+        if f"{{py:obj}}`{name}`" in text
+        and number in {STATED[label][1] for label in LINK.findall(text) + stated_in(chapter)}
+    ]
+    assert beside, f"no chapter names {name} and states Proposition {number} or links to it"
 
 
 def test_numbers_stand_in_docstrings_not_in_other_text_of_the_module():
