@@ -471,15 +471,15 @@ def _band_without_ir() -> None:
 
 
 @mutant(
-    "bounds at another threshold",
-    "What a mean guarantees of a share (Proposition 13) is taken at threshold 0.3, not at 1/2.",
+    "loose bounds",
+    "What a mean guarantees (Proposition 13) is told at threshold 0.3, and ignores the variance.",
     r"share_above\(",
 )
-def _bounds_at_another_threshold() -> None:
+def _loose_bounds() -> None:
     replace(
         "crcen.theory.guarantees",
         "share_above",
-        around(lambda old, *given, **_: old(*given, threshold=0.3)),
+        around(lambda old, mean, *_, **__: old(mean, threshold=0.3)),
     )
 
 

@@ -38,7 +38,7 @@ CHANGES = {
     "independent splits": {"test"},
     "another line of the paper": {"table 1", "table 2", "table 3"},
     "band without ir": {"band"},
-    "bounds at another threshold": {"bounds"},
+    "loose bounds": {"bounds"},
     "forgotten root": {"spread"},
     "alpha squared": {"law", "sample law", "spread"},  # the spread is told of a point of the law
     "no batches": {"effective weight", "batches"},
