@@ -445,7 +445,7 @@ CASES: dict[str, Case] = {
     ),
     "separable_limit": Case(
         deviations.separable_limit,
-        {"X": matrix, "y": labels, "bias_scale": POSITIVE},
+        {"X": matrix, "y": labels, "bias_scale": POSITIVE, "delta": POSITIVE},
         lambda given, limit: holds(limit >= 0, "no quotient"),
     ),
     "balance": Case(

@@ -21,6 +21,7 @@ from crcen.theory.deviations import (
     separable_limit,
     sgd_spread,
 )
+from crcen.theory.flow import gradient_flow
 from crcen.theory.simulations import sim1
 
 lams = st.floats(0.05, 0.95)
@@ -190,6 +191,75 @@ def test_normalised_descent_has_the_limit_whatever_the_weight(data, lam):
         q = softmax(log_weight + log_expit(-Z @ theta))
         theta += 0.1 * q @ Z
     assert q[y == 1].sum() / q[y == 0].sum() == pytest.approx(separable_limit(X, y), rel=0.01)
+
+
+# Proposition 17: factors of the margins survive, weights and summands do not
+
+
+@pytest.mark.parametrize("delta", [0.3, 0.8, 2.0, 5.0])
+@pytest.mark.parametrize("c", [1.0, 3.0])
+def test_the_toy_has_the_limit_found_by_hand_for_a_factor(c, delta):
+    a, b = delta * np.array([1.0, c]), np.array([2.0, -c])  # the shortest at (1 - t) a + t b
+    t = np.clip(a @ (a - b) / ((a - b) @ (a - b)), 0, 1)
+    limit = delta * (1 - t) / t if t > 0 else np.inf
+    assert separable_limit(*TOY, c, delta) == pytest.approx(limit)
+
+
+@pytest.mark.parametrize("delta", [0.2, 4.0])
+@pytest.mark.parametrize("d", [2, 6])
+def test_with_a_factor_the_dual_sums_are_of_a_machine_with_two_margins(d, delta):
+    X, y = separable(d, 0)
+    Z = np.column_stack([X, np.ones(len(y))]) * (2 * y - 1)[:, None]
+    qp = minimize(
+        lambda t: t @ t / 2,
+        np.zeros(Z.shape[1]),
+        jac=lambda t: t,
+        method="SLSQP",
+        constraints=[LinearConstraint(Z, np.where(y == 1, 1 / delta, 1.0), np.inf)],
+        options={"ftol": 1e-14, "maxiter": 1000},
+    )
+    theta = qp.x  # its last entry is B1 - B0, and |theta|^2 = B1/delta + B0
+    minority = (theta @ theta + theta[-1]) / (1 + 1 / delta)
+    limit = minority / (minority - theta[-1])
+    assert separable_limit(X, y, delta=delta) == pytest.approx(limit, rel=1e-4)
+
+
+@pytest.mark.parametrize("delta", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize(("lam", "iota"), [(0.1, 0.0), (0.99, 0.0), (0.5, 2.0), (0.5, -2.0)])
+@pytest.mark.parametrize("data", [TOY, separable(3, 0)])
+def test_the_flow_has_the_limit_of_the_factor_whatever_weight_and_summand(data, lam, iota, delta):
+    X, y = data
+    flow = gradient_flow(X, y, lam, np.geomspace(1, 1e5, 5), 2.0, delta, iota)
+    assert flow.rho[-1] == pytest.approx(separable_limit(X, y, 2.0, delta), rel=0.01)
+    assert flow.margins[-1] == pytest.approx(delta, rel=0.05)  # converges like 1/s
+
+
+# The flow in Euler's steps, with the gradient by autograd.
+def test_the_flow_is_that_of_the_adjusted_loss():
+    X, y = TOY
+    lam, delta, iota = 0.7, 1.5, 0.4
+    theta = torch.zeros(2, dtype=torch.float64)
+    rows = torch.tensor(np.column_stack([X, np.ones(6)]))
+    of_rows = ([delta] + [-1.0] * 5, [iota] + [0.0] * 5, [lam] + [1 - lam] * 5)
+    factor, shift, weight = (torch.tensor(values, dtype=torch.float64) for values in of_rows)
+
+    def slopes():
+        by_margin = torch.sigmoid(-(factor * (rows @ theta) + shift))
+        return weight * by_margin
+
+    for _ in range(20_000):
+        theta.requires_grad_()
+        loss = weight @ torch.nn.functional.softplus(-(factor * (rows @ theta) + shift))
+        (gradient,) = torch.autograd.grad(loss, theta)
+        theta = (theta - 1e-4 * gradient / slopes().sum()).detach()
+    sides = (slopes() * factor.abs()).numpy()
+    found = gradient_flow(X, y, lam, [1.0, 2.0], 1.0, delta, iota).rho[-1]
+    assert found == pytest.approx(sides[0] / sides[1:].sum(), rel=1e-3)  # of the step
+
+
+def test_a_factor_divides_the_gap_if_the_bias_is_free():
+    assert separable_limit(*TOY, 1e3, 4.0) == pytest.approx(1, abs=2e-3)
+    assert separable_limit(*separable(3, 1), 1e3, 0.2) == pytest.approx(1, abs=5e-3)
 
 
 def test_a_free_bias_has_the_limit_1_as_in_a_machine_with_intercept():

@@ -199,7 +199,9 @@ def sgd_spread(
     return float(np.sqrt((eta * H @ C @ (eta * H))[-1, -1]) / np.mean(weight * (1 - y) * p))
 
 
-def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> float:
+def separable_limit(
+    X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0, delta: float = 1.0
+) -> float:
     r"""Compute the limit of the quotient in gradient descent without penalty on separable data.
 
     For a linear model the direction converges to the hard-margin support vector machine in which
@@ -220,6 +222,11 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     bias_scale : float, default=1.0
         Value of the constant feature. The limit tends to 1 as it grows, since then the bias is
         free.
+    delta : float, default=1.0
+        Factor of the minority's margins over that of the majority's in the loss, as in the loss of
+        Kini et al. (2021). The machine then has the margins 1/delta and 1, the slopes by the bias
+        take the place of the errors, and a their dual variables (Proposition 17). A number that is
+        added to margins changes nothing.
 
     Returns
     -------
@@ -229,8 +236,8 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     Raises
     ------
     ValueError
-        If no hyperplane separates the classes, `y` is not of zeros and ones with both present, or
-        `X` not a row of finite numbers for each.
+        If no hyperplane separates the classes, `bias_scale` or `delta` is not positive, `y` is not
+        of zeros and ones with both present, or `X` not a row of finite numbers for each.
 
     Examples
     --------
@@ -242,7 +249,8 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
     """
     y = check_both(y, "a margin")
     constant = np.full(y.size, check_number("bias_scale", bias_scale, POSITIVE))
-    Z = np.column_stack([check_matrix(X, y.size), constant]) * (2 * y - 1)[:, None]
+    factor = np.where(y == 1, check_number("delta", delta, POSITIVE), -1.0)
+    Z = np.column_stack([check_matrix(X, y.size), constant]) * factor[:, None]
     Z /= np.abs(Z).max()  # the quotient does not depend on the unit
     dual, _ = nnls(np.vstack([Z.T, np.ones(y.size)]), np.r_[np.zeros(Z.shape[1]), 1.0])
     margin = (Z @ (Z.T @ dual)).min()
@@ -252,7 +260,7 @@ def separable_limit(X: ArrayLike, y: ArrayLike, bias_scale: float = 1.0) -> floa
             "equation holds there: add columns, or use crcen.key_equation."
         )
     with np.errstate(divide="ignore"):
-        return float(np.divide(dual @ y, dual @ (1 - y)))
+        return float(np.divide(delta * (dual @ y), dual @ (1 - y)))
 
 
 def focal(gamma: float) -> Loss:
