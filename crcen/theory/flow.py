@@ -70,7 +70,7 @@ def gradient_flow(
     delta: float = 1.0,
     iota: float = 0.0,
 ) -> Flow:
-    r"""Follow the gradient flow of an adjusted loss in the clock of Proposition 10.
+    r"""Follow the gradient flow of an adjusted loss in a clock that its errors drive.
 
     A minority row z of weight lambda has the loss
     :math:`\ell(\Delta\,\theta^T z + \iota)`, a majority row of weight 1 - lambda
