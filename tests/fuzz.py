@@ -471,6 +471,11 @@ CASES: dict[str, Case] = {
             "class_weight": lambda rng: rng.random(3) + 0.1,
         },
     ),
+    "circulation": Case(
+        multiclass.circulation,
+        {"flow": lambda rng: rng.random((3, 3))},
+        lambda given, found: is_probability(given, np.array(found)),
+    ),
     "share_above": Case(
         guarantees.share_above,
         {"mean": vector(LAM), "variance": maybe(between(0, 0.009)), "threshold": LAM},

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from crcen.key_equation import key_equation
-from crcen.theory.multiclass import class_balance
+from crcen.theory.multiclass import circulation, class_balance
 
 
 @given(st.floats(0.05, 0.95))
@@ -95,3 +95,17 @@ def test_two_tables_of_errors_satisfy_the_same_equations():
 def test_what_does_not_fit_is_refused(y, P, weight, message):
     with pytest.raises(ValueError, match=message):
         class_balance(y, P, weight)
+
+
+def test_what_goes_round_is_counted_once_a_pair():
+    even = np.array([[9.0, 2, 3], [2, 9, 4], [3, 4, 9]])
+    assert circulation(even) == 0
+    assert circulation(even + np.eye(3)[[1, 2, 0]]) == pytest.approx(3 / 21)
+    assert circulation([[0, 5], [0, 0]]) == 1
+    assert circulation(1e300 * even) == 0
+
+
+@pytest.mark.parametrize("flow", [np.zeros((2, 2)), np.eye(3), np.ones((2, 3)), -np.ones((2, 2))])
+def test_no_flow_has_no_circulation(flow):
+    with pytest.raises(ValueError, match="flow"):
+        circulation(flow)

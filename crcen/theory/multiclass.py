@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crcen.validation import FINITE, POSITIVE, PROBABILITY, Values, check_numbers
+from crcen.validation import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Values, check_numbers
 
 
 class ClassBalance(NamedTuple):
@@ -103,3 +103,42 @@ def class_balance(y: ArrayLike, P: ArrayLike, class_weight: ArrayLike) -> ClassB
         )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return ClassBalance(flow, out, into, out / into - 1)
+
+
+def circulation(flow: ArrayLike) -> float:
+    r"""Compute the share of the flow that comes back by another way (Proposition 12.3).
+
+    .. math:: \frac{\sum_{j<k} |F_{jk} - F_{kj}|}{\sum_{j<k} (F_{jk} + F_{kj})}
+
+    It is 0 for the minimiser over all functions, in the population. In a sample chance makes it
+    larger, so compare it with that of labels drawn from the fitted model.
+
+    Parameters
+    ----------
+    flow : array-like of shape (K, K)
+        Probability that each class gives to each other, `ClassBalance.flow`.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `flow` is no square table of finite numbers from 0, or has nothing off its diagonal.
+
+    Examples
+    --------
+    >>> circulation([[0, 2, 1], [1, 0, 2], [2, 1, 0]])  # a third goes round
+    0.3333333333333333
+    """
+    F = check_numbers("flow", flow, NOT_NEGATIVE, ndim=2)
+    if F.shape[0] != F.shape[1]:
+        raise ValueError(f"flow has the shape {F.shape}, but goes from each class to each.")
+    F = F - np.diag(np.diag(F))
+    largest = F.max(initial=0.0)
+    if largest == 0:
+        raise ValueError("flow is 0 between all classes: there is none to compare.")
+    F = F / largest
+    return float(np.abs(F - F.T).sum() / (2 * F.sum()))
