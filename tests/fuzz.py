@@ -51,6 +51,7 @@ from crcen.theory import (
     laws,
     left_out,
     multiclass,
+    price,
     simulations,
 )
 
@@ -266,6 +267,11 @@ def share_bounds(given: dict[str, Any], found: Any) -> str:
 def use_loss(lam: Any, reduction: Any, logits: Any, target: Any) -> Any:
     found = crcen.CRCENLoss(lam, reduction)(logits, target)
     return torch.nan_to_num(found) if torch.isnan(logits).any() else found  # documented
+
+
+def use_expected_cost(theta: Any) -> Any:
+    limit = price.Limit(np.eye(3), np.ones(3))
+    return price.expected_cost(lambda t: float(np.tanh(t @ t)), theta, limit)
 
 
 def use_focal(gamma: Any) -> Any:
@@ -529,6 +535,46 @@ CASES: dict[str, Case] = {
             "test_size": between(0.1, 0.5),
         },
         lambda given, found: holds(found[0] <= found[1], "no interval"),
+    ),
+    "gaussian_price": Case(
+        price.gaussian_price,
+        {
+            "distance": between(0.2, 6),
+            "n_features": whole(1, 30),
+            "imbalance_ratio": POSITIVE,
+            "alpha": POSITIVE,
+        },
+        lambda given, found: holds(found.factor > 1 - 1e-6, "a weight that costs nothing"),
+    ),
+    "sandwich": Case(
+        price.sandwich,
+        {
+            "X": matrix,
+            "y": labels,
+            "theta": lambda rng: rng.normal(size=3),
+            "lam": LAM,
+            "penalty": of(0.0, 1.0),
+        },
+    ),
+    "expected_cost": Case(
+        use_expected_cost,
+        {"theta": lambda rng: rng.normal(size=3)},
+        documents=price.expected_cost,
+    ),
+    "misspecification": Case(
+        price.misspecification,
+        {
+            "X": matrix,
+            "y": labels,
+            "plain": lambda rng: rng.normal(size=3),
+            "weighted": lambda rng: rng.normal(size=3),
+            "lam": LAM,
+        },
+        lambda given, found: holds(0 <= found.p <= 1, "no probability"),
+    ),
+    "price_of_fit": Case(
+        price.price_of_fit,
+        {"X": matrix, "y": labels, "plain": lambda rng: rng.normal(size=3)},
     ),
     "step_between": Case(
         bargains.step_between,

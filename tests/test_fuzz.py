@@ -18,7 +18,7 @@ TABLES |= {
     "Predictions",
     "Score",
 }  # tests/test_store.py and test_scores.py
-ANSWERS |= {"Step", "Factors"}
+ANSWERS |= {"Step", "Factors", "Price", "Limit", "Hausman"}
 OF_A_NOTEBOOK = {"read_table"}
 
 
