@@ -121,6 +121,19 @@ def test_an_interval_with_one_end_is_what_the_test_leaves(sign):
     assert corrected_t(pd.Series(added - (end - sign) * gained)).p < 0.05
 
 
+# A step that accuses more rows where it gains, and fewer where it does not: its mean has an expense
+# over zero, and yet what the test leaves open is on the other side.
+def test_the_open_end_is_where_the_test_has_it_and_not_where_the_mean_is():
+    gained = np.array([1.2, -0.9, 0.8, -0.6, 0.9, 0.2])
+    added = 10 * gained - 1 + np.array([0.1, -0.1, 0.05, -0.05, 0.1, -0.1])
+    assert added.mean() > 0 < gained.mean()
+    low, high = ratio_interval(added, gained)
+    assert low == -np.inf
+    assert corrected_t(pd.Series(added - high * gained)).p == pytest.approx(0.05, rel=1e-6)
+    assert corrected_t(pd.Series(added - (high - 5) * gained)).p > 0.05
+    assert corrected_t(pd.Series(added - (high + 1) * gained)).p < 0.05
+
+
 @pytest.mark.parametrize(
     ("added", "gained", "expected"),
     [
@@ -130,6 +143,7 @@ def test_an_interval_with_one_end_is_what_the_test_leaves(sign):
         ([-4, -5, -4, -5], [0, 0, 0, 0], (-np.inf, np.inf)),
         ([-4, -5, -4, -5], [-2, -2, -3, -2], (-np.inf, np.inf)),  # a step back has no expense
         ([1, -1, 1, -1], [1, -1, -1, 1], (-np.inf, np.inf)),
+        ([3, -4, 6, -2], [2, -1, -2, 3], (-np.inf, np.inf)),  # neither is told from zero
         ([5], [2], (-np.inf, np.inf)),
     ],
 )
