@@ -274,6 +274,12 @@ def use_expected_cost(theta: Any) -> Any:
     return price.expected_cost(lambda t: float(np.tanh(t @ t)), theta, limit)
 
 
+def use_left_out(X: Any, y: Any) -> Any:
+    rows = np.random.default_rng(0).normal(size=(N, 2))
+    clf = crcen.CRCENClassifier((2,), l2=0.01, random_state=0).fit(rows, np.arange(N) % 2)
+    return left_out.left_out_logits(clf, X, y)
+
+
 def use_focal(gamma: Any) -> Any:
     loss = deviations.focal(gamma)
     o, y = torch.linspace(-800, 800, 33, dtype=torch.float64), torch.arange(33) % 2
@@ -486,6 +492,9 @@ CASES: dict[str, Case] = {
         guarantees.share_above,
         {"mean": vector(LAM), "variance": maybe(between(0, 0.009)), "threshold": LAM},
         lambda given, found: is_probability(given, np.array(found)),
+    ),
+    "left_out_logits": Case(
+        use_left_out, {"X": matrix, "y": labels}, documents=left_out.left_out_logits
     ),
     "leverage": Case(
         left_out.leverage,

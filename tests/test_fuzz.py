@@ -18,7 +18,7 @@ TABLES |= {
     "Predictions",
     "Score",
 }  # tests/test_store.py and test_scores.py
-ANSWERS |= {"Step", "Factors", "Price", "Limit", "Hausman"}
+ANSWERS |= {"Step", "Factors", "Price", "Limit", "Hausman", "FreshRatio"}
 OF_A_NOTEBOOK = {"read_table"}
 
 

@@ -27,6 +27,7 @@ from crcen.validation import (
     check_both,
     check_lam,
     check_logits,
+    check_matrix,
     check_numbers,
 )
 from crcen.weights import alpha_from_lam
@@ -84,7 +85,7 @@ def leverage(Z: ArrayLike, curvature: ArrayLike, penalty: ArrayLike) -> Values:
         J = np.sqrt(c)[:, None] * rows
         finite = np.isfinite(np.square(J).sum() + free.sum())
     if not finite:
-        raise ValueError("Z is too large for its squares to be finite: scale the columns.")
+        raise ValueError("Z, or X behind it, is too large for its squares: scale the columns.")
     if c.size < free.size:
         return _by_rows(J[:, free > 0] / np.sqrt(free[free > 0]), J[:, free == 0])
     H = J.T @ J + np.diag(free)
@@ -133,7 +134,8 @@ def left_out_logits(clf: CRCENClassifier, X: ArrayLike, y: ArrayLike) -> Values:
     Raises
     ------
     ValueError
-        If `y` is not of zeros and ones.
+        If `y` is not of zeros and ones, or `X` not a row of finite numbers for each, as many as the
+        model was fitted to and none too large for its square.
 
     References
     ----------
@@ -148,7 +150,7 @@ def left_out_logits(clf: CRCENClassifier, X: ArrayLike, y: ArrayLike) -> Values:
     np.True_
     """
     labels = check_binary(y)
-    rows = check_numbers("X", X, FINITE, ndim=2)
+    rows = check_matrix(X, labels.size)
     weight = np.where(labels == 1, clf.lam_, 1 - clf.lam_)
     Z, is_weight = _derivatives(clf, rows)
     o = np.asarray(clf.decision_function(rows))
