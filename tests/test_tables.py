@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from crcen.study.methods import METHODS, TOL
 from crcen.study.protocol import Cell, Fit, Protocol, Search
 from crcen.study.protocol import text as written
 from crcen.study.record import Record
-from crcen.study.tables import chosen, fits_of, score_cells, shown
+from crcen.study.tables import chosen, figure_1, figure_1_steps, fits_of, score_cells, shown
 
 L2 = [1e-3, 1e-2, 1e-1]
 POINTS = [written({"hidden_layer_sizes": [2], "l2": l2}) for l2 in L2]
@@ -206,3 +207,21 @@ def test_the_place_of_a_cell_is_that_of_its_fit(record):
     found = shown(record, [cell, cell._replace(split=1)], 0, PROTOCOLS)
     assert list(found) == [cell]
     assert record.fits.loc[found[cell], ["method", "params"]].tolist() == ["MLP", POINTS[1]]
+
+
+# The report's own record: what steps add and gain is what the counts of Figure 1 say.
+def test_the_steps_of_figure_1_are_those_of_its_counts(monkeypatch):
+    monkeypatch.undo()  # of the small methods of this file
+    record = Record(ROOT / "results")
+    steps = figure_1_steps(record).set_index(["dataset", "split", "step"])
+    counts = figure_1(record).set_index(["dataset", "split", "alpha"])[["fp", "fn"]]
+    for step, before, after in (("0.5", "plain", "0.5"), ("0.5 to 2", "0.5", "2")):
+        change = counts.xs(after, level="alpha") - counts.xs(before, level="alpha")
+        found = steps.xs(step, level="step").loc[change.index]
+        assert (found["added"] == change["fp"]).all()
+        assert (found["gained"] == -change["fn"]).all()
+        minority = counts.groupby(["dataset", "split"])["fn"].max()
+        assert (found["along"] >= -minority).all()
+    parts = steps.loc[(slice(None), slice(None), ["1", "1.5", "2"]), ["added", "gained"]]
+    whole = steps.xs("0.5 to 2", level="step")[["added", "gained"]]
+    pd.testing.assert_frame_equal(parts.groupby(["dataset", "split"]).sum(), whole.sort_index())

@@ -286,8 +286,9 @@ def figure_1_steps(record: Record, seed: int = 0) -> pd.DataFrame:
     wanted = cells(DATASETS, METHODS, {"lambda": PROTOCOLS["lambda"]})
     found: dict[tuple[str, int], dict[str, int]] = {}
     for cell, place in shown(record, wanted, seed).items():
-        alpha = cell.weight.removeprefix("alpha ")
-        found.setdefault((cell.dataset, cell.split), {})[alpha] = place
+        if not record.fits.loc[place, "failed"]:
+            alpha = cell.weight.removeprefix("alpha ")
+            found.setdefault((cell.dataset, cell.split), {})[alpha] = place
     rows = []
     for (dataset, split), place_of in found.items():
         models = {alpha: record.predictions(place) for alpha, place in place_of.items()}

@@ -5,9 +5,9 @@ Models a and b decide the same rows, a with the false-alarm rate :math:`u_a` and
 :math:`R_b(u_a)` of its own ROC curve, and then go on to its own :math:`(u_b, t_b)`:
 
 .. math:: \frac{\Delta\mathrm{FP}}{-\Delta\mathrm{FN}} =
-          \alpha_b\,\mathrm{IR}\; e^{-c}\; \rho, \qquad
+          \alpha_b\,\mathrm{IR}\; e^{-c}\; \xi, \qquad
           e^{c} = \alpha_b\,\frac{t_b - R_b(u_a)}{u_b - u_a}, \qquad
-          \rho = \frac{t_b - R_b(u_a)}{t_b - t_a} .
+          \xi = \frac{t_b - R_b(u_a)}{t_b - t_a} .
 """
 
 from __future__ import annotations
