@@ -389,18 +389,19 @@ def _rotated_methods() -> None:
 
 
 @mutant(
-    "reversed alphas",
-    "The fits of Figure 1 stand at the weights in reversed order.",
-    r"figure_1\(",
+    "rotated alphas",
+    "The fits of Figure 1 stand at another weight, and its steps at another step.",
+    r"figure_1(_steps)?\(",
 )
-def _reversed_alphas() -> None:
-
-    def figure_1(old: Any, *given: Any, **options: Any) -> Any:
-        scored = old(*given, **options)
-        order = ["plain", "0.5", "1", "1.5", "2"]
-        return scored.replace({"alpha": dict(zip(order, order[::-1], strict=True))})
-
-    replace("crcen.study.tables", "figure_1", around(figure_1))
+def _rotated_alphas() -> None:
+    order = ["0.5", "1", "1.5", "2"]
+    rotated = dict(zip(order, [*order[1:], order[0]], strict=True))
+    for name, column in (("figure_1", "alpha"), ("figure_1_steps", "step")):
+        replace(
+            "crcen.study.tables",
+            name,
+            around(lambda old, *given, of=column: old(*given).replace({of: rotated})),
+        )
 
 
 @mutant(
@@ -431,7 +432,11 @@ def _shift_the_wrong_way() -> None:
     r"corrected_t\(",
 )
 def _independent_splits() -> None:
-    replace("crcen.study.statistics", "corrected_t", around(lambda old, d, *_: old(d, 0.0)))
+    replace(
+        "crcen.study.statistics",
+        "corrected_t",
+        around(lambda old, d, *_, **options: old(d, **options | {"test_size": 0.0})),
+    )
 
 
 @mutant(
@@ -479,7 +484,11 @@ def _loose_bounds() -> None:
     replace(
         "crcen.theory.guarantees",
         "share_above",
-        around(lambda old, mean, *_, **__: old(mean, threshold=0.3)),
+        around(
+            lambda old, mean, variance=0.0, **_: old(
+                np.broadcast_arrays(mean, variance)[0], threshold=0.3
+            )
+        ),
     )
 
 
@@ -519,6 +528,46 @@ def _no_batches() -> None:
         around(lambda old, lam, imbalance_ratio, **_: float(lam)),
     )
     replace("crcen.theory.deviations", "sgd_spread", around(lambda old, *given: 2 * old(*given)))
+
+
+@mutant(
+    "nothing left out",
+    "The logit of a row left out (Proposition 14) is that of the row trained on.",
+    r"left_out_logits\(",
+)
+def _nothing_left_out() -> None:
+    replace(
+        "crcen.theory.left_out",
+        "left_out_logits",
+        around(lambda old, clf, X, *_: clf.decision_function(X)),
+    )
+
+
+@mutant(
+    "inverted price",
+    "The price of a weight (Proposition 15) is that of the threshold, and the reverse.",
+    r"gaussian_price\(|price_of_fit\(",
+)
+def _inverted_price() -> None:
+    def price(old: Any, *given: Any, **options: Any) -> Any:
+        found = old(*given, **options)
+        return found._replace(plain=found.weighted, weighted=found.plain)
+
+    for name in ("gaussian_price", "price_of_fit"):
+        replace("crcen.theory.price", name, around(price))
+
+
+@mutant(
+    "exchanged factors",
+    "Calibration and ranking (Proposition 16) change places among the factors of an expense.",
+    r"\bfactors\(",
+)
+def _exchanged_factors() -> None:
+    def factors(old: Any, *given: Any, **options: Any) -> Any:
+        found = old(*given, **options)
+        return found._replace(calibration=found.ranking, ranking=found.calibration)
+
+    replace("crcen.theory.bargains", "factors", around(factors))
 
 
 @mutant(

@@ -29,10 +29,10 @@ CHANGES = {
     "a class without stratum": {"split"},
     "permuted labels": {"means", "counts", "sample law", "recorded"},
     "permuted training labels": {"key equation", "balance", "flows"},
-    "shifted logits": {"logits", "recorded"},
-    "doubled logits": {"logits", "recorded"},
+    "shifted logits": {"logits", "recorded", "left out"},
+    "doubled logits": {"logits", "recorded", "left out"},
     "rotated methods": {"cells", "compared"},
-    "reversed alphas": {"figure 1"},
+    "rotated alphas": {"figure 1", "steps"},
     "promises from seen rows": {"held out"},
     "shift the wrong way": {"log ratio"},
     "independent splits": {"test"},
@@ -42,6 +42,9 @@ CHANGES = {
     "forgotten root": {"spread"},
     "alpha squared": {"law", "sample law", "spread"},  # the spread is told of a point of the law
     "no batches": {"effective weight", "batches"},
+    "nothing left out": {"left out"},
+    "inverted price": {"price"},
+    "exchanged factors": {"factors"},
     "limit one": {"limit"},
     "one balance for all": {"balance"},
     "flows without weights": {"flows"},
@@ -63,7 +66,8 @@ from crcen.study.methods import TABLE_3
 from crcen.study.record import Record
 from crcen.study.scores import Predictions
 from crcen.losses import SQUARED_ERROR
-from crcen.theory import deviations, expense, guarantees, laws, multiclass
+from crcen.theory import bargains, deviations, expense, guarantees, laws, left_out, multiclass
+from crcen.theory import price
 from crcen.theory.simulations import sim2
 
 torch.set_num_threads(1)
@@ -79,6 +83,7 @@ row = {"method": "MLP", "params": "{}", "split": 0, "rows": "test", "seed": 0, "
 logits = [*range(-3000, 3000, 50)]
 record.add("fits", "abalone", [row | {"positives": logits[-20:], "negatives": logits[:-20]}])
 record.read()
+fitted = CRCENClassifier((), lam=0.9, l2=1e-2, random_state=0).fit(X, y)
 whole = Bunch(data=np.arange(60.0).reshape(20, 3))
 both = {"MLP": 1.0, "CRCEN": 2.0}
 test = {f"{m}, F1": Predictions(np.full(2, k), np.zeros(3)) for m, k in both.items()}
@@ -89,6 +94,7 @@ alphas = ["plain", "0.5", "1", "1.5", "2"]
 datasets.load_dataset = lambda name: whole
 tables.score_cells = lambda *_: pd.DataFrame({"method": TABLE_3})
 tables.figure_1 = lambda *_: pd.DataFrame({"alpha": alphas})
+tables.figure_1_steps = lambda *_: pd.DataFrame({"step": alphas[1:]})
 comparison.compared = lambda *_: [stub]
 
 
@@ -133,6 +139,10 @@ def observe():
         "cells": tables.score_cells()["method"],
         "compared": comparison.compared()[0].test["MLP, F1"].positives,
         "figure 1": tables.figure_1()["alpha"],
+        "steps": tables.figure_1_steps()["step"],
+        "left out": left_out.left_out_logits(fitted, X, y) - fitted.decision_function(X),
+        "price": price.gaussian_price(2.0, 3, 10.0)[:1],
+        "factors": bargains.factors(bargains.Step(10.0, 5.0, 2.0), 1.0, 8.0),
         "held out": stub.held_out.negatives,
         "log ratio": stub.log_ratio,
         "test": statistics.corrected_t(pd.Series(o[:8])).half,
