@@ -477,19 +477,17 @@ def _band_without_ir() -> None:
 
 @mutant(
     "loose bounds",
-    "What a mean guarantees (Proposition 13) is told at threshold 0.3, and ignores the variance.",
+    "What a mean guarantees (Proposition 13) is at threshold 0.3, or of the root of the variance.",
     r"share_above\(",
 )
 def _loose_bounds() -> None:
-    replace(
-        "crcen.theory.guarantees",
-        "share_above",
-        around(
-            lambda old, mean, variance=0.0, **_: old(
-                np.broadcast_arrays(mean, variance)[0], threshold=0.3
-            )
-        ),
-    )
+    def bounds(old: Any, mean: Any, variance: Any = None, **_: Any) -> Any:
+        if variance is None:
+            return old(mean, threshold=0.3)
+        mean = np.asarray(mean)
+        return old(mean, np.minimum(np.sqrt(variance), mean * (1 - mean)))
+
+    replace("crcen.theory.guarantees", "share_above", around(bounds))
 
 
 @mutant(
