@@ -198,7 +198,7 @@ def test_chapters_read_one_record_of_one_seed():
     assert len(READERS) > 1
     for job in READERS:
         assert (job.source.parent / job.parameters["results"]).resolve() == RESULTS
-        assert job.parameters.get("record_seed", job.parameters["seed"]) == SEED
+        assert job.parameters.get("record_seed", job.parameters.get("seed")) == SEED
 
 
 # The weights that have a name
