@@ -128,7 +128,7 @@ def observe():
         "scaler": StandardScaler().fit(whole.data[:5]).mean_,
         "split": [y[part].sum() for part in next(splits.splits(y, 1, 0))],
         "means": mean_probabilities(y, p),
-        "counts": expense.confusion_counts(y, o > 0),
+        "counts": expense.confusion_counts(y, y == 1),  # which no permutation keeps
         "sample law": laws.sample_point(np.arange(1.0, 30), -np.arange(1.0, 30), 0.5)[:2],
         "law": point[:2],
         "recorded": record.predictions(0).positives,
