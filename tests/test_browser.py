@@ -279,8 +279,10 @@ def test_the_search_finds_a_word(visit):
 def test_the_search_shows_no_source_of_mathematics(visit):
     page = visit("search.html?q=threshold")
     page.locator("#search-results li .context").first.wait_for()
-    page.wait_for_function("document.querySelectorAll('#search-results li').length > 5")
+    summary = "document.querySelector('#search-results .search-summary')"
+    page.wait_for_function(f"{summary}.innerText.includes('finished')")
     text = page.locator("#search-results").inner_text()
+    assert page.locator("#search-results li").count() > 5
     assert "λ" in text
     assert "\\" not in text
 
