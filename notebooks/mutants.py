@@ -128,20 +128,36 @@ def shuffled_apart(first: Any, second: Any) -> tuple[Any, Any]:
     return pooled[: len(first)], pooled[len(first) :]
 
 
+def on_record(change: Callable[..., tuple[Any, Any]]) -> None:
+    """Change the logits of the two classes that the record has of a fit."""
+
+    def predictions(old: Any, self: Any, row: int) -> Any:
+        found = old(self, row)
+        return type(found)(*change(*found))
+
+    replace("crcen.study.record:Record", "predictions", around(predictions))
+
+
 def on_logits(change: Callable[[Any], Any]) -> None:
     """Change the logits of networks after training, and those of the record."""
     replace("crcen.network:Network", "logits", around(lambda old, *given: change(old(*given))))
-
-    def recorded(old: Any, self: Any, row: int) -> Any:
-        found = old(self, row)
-        return type(found)(*map(change, found))
-
-    replace("crcen.study.record:Record", "predictions", around(recorded))
+    on_record(lambda positives, negatives: (change(positives), change(negatives)))
 
 
 def on_objective(change: Callable[..., Any]) -> None:
     """Change what an objective is made of: ``change(old, self, ...)`` is its `__init__`."""
     replace("crcen.network:Objective", "__init__", around(change))
+
+
+def on_softmax(change: Callable[[Any], object]) -> None:
+    """Change a weighted softmax regression of scikit-learn before it is fitted."""
+
+    def fit(old: Any, self: Any, *given: Any, **options: Any) -> Any:
+        if isinstance(self.class_weight, dict):
+            change(self)
+        return old(self, *given, **options)
+
+    replace("sklearn.linear_model._logistic:LogisticRegression", "fit", around(fit))
 
 
 # What is trained
@@ -169,14 +185,11 @@ def _exchanged() -> None:
 
     replace("crcen.losses:CRCENLoss", "__init__", around(loss))
 
-    def softmax(old: Any, self: Any, *given: Any, **options: Any) -> Any:
-        if isinstance(self.class_weight, dict):
-            keys = [*self.class_weight]
-            values = reversed(self.class_weight.values())
-            self.class_weight = dict(zip(keys, values, strict=True))
-        return old(self, *given, **options)
+    def softmax(regression: Any) -> None:
+        keys, values = [*regression.class_weight], reversed(regression.class_weight.values())
+        regression.class_weight = dict(zip(keys, values, strict=True))
 
-    replace("sklearn.linear_model._logistic:LogisticRegression", "fit", around(softmax))
+    on_softmax(softmax)
 
 
 @mutant(
@@ -192,12 +205,7 @@ def _penalised_bias() -> None:
 
     on_objective(init)
 
-    def softmax(old: Any, self: Any, *given: Any, **options: Any) -> Any:
-        if isinstance(self.class_weight, dict):
-            self.fit_intercept = False
-        return old(self, *given, **options)
-
-    replace("sklearn.linear_model._logistic:LogisticRegression", "fit", around(softmax))
+    on_softmax(lambda regression: regression.set_params(fit_intercept=False))
 
 
 @mutant(
@@ -224,12 +232,7 @@ def _a_tenth_of_the_steps() -> None:
 
     replace("torch.optim.lbfgs:LBFGS", "__init__", around(lbfgs))
 
-    def softmax(old: Any, self: Any, *given: Any, **options: Any) -> Any:
-        if isinstance(self.class_weight, dict):
-            self.max_iter = 2
-        return old(self, *given, **options)
-
-    replace("sklearn.linear_model._logistic:LogisticRegression", "fit", around(softmax))
+    on_softmax(lambda regression: regression.set_params(max_iter=2))
 
 
 @mutant(
@@ -315,12 +318,7 @@ def _permuted_labels() -> None:
         "sample_point",
         around(lambda old, r1, r0, alpha: old(*shuffled_apart(r1, r0), alpha)),
     )
-
-    def recorded(old: Any, self: Any, row: int) -> Any:
-        found = old(self, row)
-        return type(found)(*shuffled_apart(*found))
-
-    replace("crcen.study.record:Record", "predictions", around(recorded))
+    on_record(shuffled_apart)
 
 
 @mutant(

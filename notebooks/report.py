@@ -198,6 +198,22 @@ def verdict(*holds: bool | None, complete: bool = True) -> Verdict:
     return "partly" if any(told) else "not"
 
 
+#: How a table shows what `crcen.study.statistics.within` and its kin decide.
+TOLD = {True: "yes", False: "no", None: "undecided"}
+
+
+def how_many(parts: Iterable[bool | None]) -> str:
+    """Count the parts that hold: "3 of 4"; what cannot be told does not.
+
+    Examples
+    --------
+    >>> how_many([True, None, False])
+    '1 of 3'
+    """
+    found = list(parts)
+    return f"{sum(part is not None and bool(part) for part in found)} of {len(found)}"
+
+
 def every(parts: Iterable[bool | None]) -> bool | None:
     """Whether all parts hold: not if one does not, and None if one that cannot be told is left."""
     found = list(parts)

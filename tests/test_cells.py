@@ -15,3 +15,8 @@ def test_a_cell_that_is_not_folded_shows_one_idea_in_at_most_25_lines(path):
     ]
     lines = {cell.source.partition("\n")[0]: len(cell.source.splitlines()) for cell in seen}
     assert {first: n for first, n in lines.items() if n > 25} == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda p: p.stem)
+def test_a_chapter_has_at_most_600_lines(path):
+    assert len(path.read_text("utf8").splitlines()) <= 600

@@ -163,20 +163,26 @@ def test_the_toy_has_the_limit_found_by_hand(c):
     assert separable_limit(*TOY, bias_scale=c) == pytest.approx(limit)
 
 
-@pytest.mark.parametrize("draw", range(4))
-@pytest.mark.parametrize("d", [2, 6])
-def test_the_limit_is_the_ratio_of_dual_sums_of_a_hard_margin_machine(d, draw):
-    X, y = separable(d, draw)
+def hard_margin_machine(X, y, margins):
+    """The shortest theta, the bias last, with the given margins, by quadratic programming."""
     Z = np.column_stack([X, np.ones(len(y))]) * (2 * y - 1)[:, None]
-    qp = minimize(
+    return minimize(
         lambda t: t @ t / 2,
         np.zeros(Z.shape[1]),
         jac=lambda t: t,
         method="SLSQP",
-        constraints=[LinearConstraint(Z, 1, np.inf)],
+        constraints=[LinearConstraint(Z, margins, np.inf)],
         options={"ftol": 1e-14, "maxiter": 1000},
-    )
-    theta = qp.x  # = sum of a z, so that its last entry is A1 - A0, and |theta|^2 = A1 + A0
+    ).x
+
+
+@pytest.mark.parametrize("draw", range(4))
+@pytest.mark.parametrize("d", [2, 6])
+def test_the_limit_is_the_ratio_of_dual_sums_of_a_hard_margin_machine(d, draw):
+    X, y = separable(d, draw)
+    theta = hard_margin_machine(
+        X, y, 1
+    )  # = sum of a z, so that its last entry is A1 - A0, and |theta|^2 = A1 + A0
     limit = (theta @ theta + theta[-1]) / (theta @ theta - theta[-1])
     assert separable_limit(X, y) == pytest.approx(limit, rel=1e-4)
 
@@ -209,16 +215,9 @@ def test_the_toy_has_the_limit_found_by_hand_for_a_factor(c, delta):
 @pytest.mark.parametrize("d", [2, 6])
 def test_with_a_factor_the_dual_sums_are_of_a_machine_with_two_margins(d, delta):
     X, y = separable(d, 0)
-    Z = np.column_stack([X, np.ones(len(y))]) * (2 * y - 1)[:, None]
-    qp = minimize(
-        lambda t: t @ t / 2,
-        np.zeros(Z.shape[1]),
-        jac=lambda t: t,
-        method="SLSQP",
-        constraints=[LinearConstraint(Z, np.where(y == 1, 1 / delta, 1.0), np.inf)],
-        options={"ftol": 1e-14, "maxiter": 1000},
-    )
-    theta = qp.x  # its last entry is B1 - B0, and |theta|^2 = B1/delta + B0
+    theta = hard_margin_machine(
+        X, y, np.where(y == 1, 1 / delta, 1.0)
+    )  # its last entry is B1 - B0, and |theta|^2 = B1/delta + B0
     minority = (theta @ theta + theta[-1]) / (1 + 1 / delta)
     limit = minority / (minority - theta[-1])
     assert separable_limit(X, y, delta=delta) == pytest.approx(limit, rel=1e-4)

@@ -116,6 +116,11 @@ def test_a_comparison_with_what_cannot_be_told_cannot_be_told(value, limit, expe
     assert report.smaller(value, limit) is expected
 
 
+def test_what_cannot_be_told_is_not_counted():
+    assert report.how_many([True, None, False, np.True_]) == "2 of 4"
+    assert report.how_many([]) == "0 of 0"
+
+
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [([True, True], True), ([True, None], None), ([None, False], False), ([], True)],

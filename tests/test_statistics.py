@@ -8,9 +8,11 @@ from scipy import stats
 
 from crcen.study.statistics import (
     above,
+    below,
     block_correlation,
     corrected_t,
     critical_difference,
+    each_within,
     excess,
     excess_of_splits,
     half_width,
@@ -112,6 +114,24 @@ def test_the_interval_of_90_percent_is_two_one_sided_tests_at_5(seed):
         upper = stats.ttest_1samp(d, 0.1, alternative="less").pvalue
         lower = stats.ttest_1samp(d, -0.1, alternative="greater").pvalue
         assert (within(low, high, 0.1) is True) == (max(upper, lower) < 0.05)
+
+
+def test_each_of_several_is_decided_as_one_alone():
+    values, halves = np.array([0.01, 0.08, 0.04, np.nan]), np.array([0.02, 0.01, 0.02, 0.01])
+    alone = [within(v - h, v + h, 0.05) for v, h in zip(values, halves, strict=True)]
+    assert each_within(values, halves, 0.05) == alone == [True, False, None, None]
+
+
+def test_below_is_above_upside_down():
+    assert below(-2, -1, 0) is True
+    assert below(0, 2, 0) is False
+    assert below(-1, 1, 0) is None
+
+
+def test_the_ends_are_those_of_the_interval():
+    d = pd.Series([0.1, 0.2, 0.3])
+    found = corrected_t(d, test_size=0.0, level=0.9)
+    assert found.ends == pytest.approx(stats.ttest_1samp(d, 0).confidence_interval(0.9))
 
 
 def test_an_interval_decides_only_if_it_does_not_reach_over_the_limit():

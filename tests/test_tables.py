@@ -3,15 +3,26 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from scipy.special import expit
 
 from crcen.study.methods import METHODS, TOL
 from crcen.study.protocol import Cell, Fit, Protocol, Search
 from crcen.study.protocol import text as written
 from crcen.study.record import Record
-from crcen.study.tables import chosen, figure_1, figure_1_steps, fits_of, score_cells, shown
+from crcen.study.scores import Predictions
+from crcen.study.tables import (
+    chosen,
+    figure_1,
+    figure_1_steps,
+    fits_of,
+    fresh_quotient,
+    score_cells,
+    shown,
+)
 
 L2 = [1e-3, 1e-2, 1e-1]
 POINTS = [written({"hidden_layer_sizes": [2], "l2": l2}) for l2 in L2]
@@ -225,3 +236,11 @@ def test_the_steps_of_figure_1_are_those_of_its_counts(monkeypatch):
     parts = steps.loc[(slice(None), slice(None), ["1", "1.5", "2"]), ["added", "gained"]]
     whole = steps.xs("0.5 to 2", level="step")[["added", "gained"]]
     pd.testing.assert_frame_equal(parts.groupby(["dataset", "split"]).sum(), whole.sort_index())
+
+
+def test_the_quotient_on_fresh_rows_is_what_eq_7_says_is_1(seed):
+    rng = np.random.default_rng(seed)
+    found = Predictions(rng.normal(size=20), rng.normal(size=80))
+    missed, false = 1 - expit(found.positives).mean(), expit(found.negatives).mean()
+    for alpha in (0.25, 1.0, 2.0):
+        assert fresh_quotient(found, alpha) == pytest.approx(alpha * missed / false)

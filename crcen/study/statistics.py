@@ -114,6 +114,25 @@ def within(low: float, high: float, margin: float) -> bool | None:
     return False if low >= margin or high <= -margin else None
 
 
+def each_within(values: ArrayLike, halves: ArrayLike, margin: float) -> list[bool | None]:
+    """Decide for each of several quantities whether it is 0 but for a margin, as `within` does.
+
+    Parameters
+    ----------
+    values, halves : array-like of shape (n,)
+        The quantities, and half of the width of the interval of each.
+    margin : float
+        The largest value that counts as none.
+
+    Examples
+    --------
+    >>> each_within([0.01, 0.08], [0.02, 0.01], margin=0.05)
+    [True, False]
+    """
+    value, half = np.asarray(values, dtype=float), np.asarray(halves, dtype=float)
+    return [within(*ends, margin) for ends in zip(value - half, value + half, strict=True)]
+
+
 def above(low: float, high: float, limit: float) -> bool | None:
     """Decide whether a quantity is above a limit, from an interval of it; None if it cannot be.
 
@@ -127,12 +146,28 @@ def above(low: float, high: float, limit: float) -> bool | None:
     return False if high <= limit else None
 
 
+def below(low: float, high: float, limit: float) -> bool | None:
+    """Decide whether a quantity is below a limit, from an interval of it; None if it cannot be.
+
+    Examples
+    --------
+    >>> below(0.1, 0.2, limit=0.3), below(0.1, 0.2, limit=0.0), below(-0.1, 0.2, limit=0.0)
+    (True, False, None)
+    """
+    return above(-high, -low, -limit)
+
+
 class Paired(NamedTuple):
     """A mean difference, half the width of its interval, and the p-value."""
 
     mean: float
     half: float
     p: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the interval."""
+        return self.mean - self.half, self.mean + self.half
 
 
 def corrected_t(d: pd.Series, test_size: float = TEST_SIZE, level: float = 0.95) -> Paired:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
+from crcen.key_equation import fresh_key_equation
 from crcen.study.datasets import DATASETS
 from crcen.study.fit import MOVED
 from crcen.study.methods import METHODS, TOL
@@ -28,6 +30,7 @@ from crcen.study.scores import DECIDED, SCORES, Predictions
 from crcen.study.splits import FOLDS
 from crcen.theory.bargains import Step, step_between
 from crcen.theory.expense import Confusion
+from crcen.weights import lam_from_alpha
 
 
 def chosen(
@@ -191,6 +194,13 @@ def _scores(record: Record, row: int, moved: bool) -> dict[str, float]:
     if moved:
         found = found.moved(-log_ratio(found))
     return {name: SCORES[name].of(found) for name in DECIDED} | found.counts._asdict()
+
+
+def fresh_quotient(found: Predictions, alpha: float) -> float:
+    """Compute the left over the right side of Eq. 7 on fresh rows, which it says is 1."""
+    ratio = float(np.exp(log_ratio(found)))
+    lam = lam_from_alpha(alpha, ratio)
+    return 1 + fresh_key_equation(found.labels, expit(found.logits), lam, ratio).residual
 
 
 def log_ratio(found: Predictions) -> float:

@@ -17,8 +17,7 @@ from scipy.special import expit
 from torch.func import grad, vmap
 
 from crcen.classifiers import CRCENClassifier
-from crcen.network import Network
-from crcen.theory.laws import OperatingPoint, fresh_ratio_spread
+from crcen.theory.laws import fresh_ratio_spread, sample_point
 from crcen.validation import (
     FINITE,
     NOT_NEGATIVE,
@@ -163,13 +162,13 @@ def left_out_logits(clf: CRCENClassifier, X: ArrayLike, y: ArrayLike) -> Values:
 
 def _derivatives(clf: CRCENClassifier, rows: Values) -> tuple[Values, NDArray[np.bool_]]:
     """Differentiate each row's logit by each parameter, and tell weights from biases."""
-    layers = list(zip(clf.coefs_, clf.intercepts_, strict=True))
-    network = Network((rows.shape[1], *(len(bias) for _, bias in layers)), clf.activation)
-    theta = torch.from_numpy(np.concatenate([a.ravel() for layer in layers for a in layer]))
+    network, theta = clf._shape(), torch.from_numpy(clf._theta())
     each = grad(lambda t, x: network.logits(t, x[None])[0])
     Z = vmap(each, in_dims=(None, 0))(theta, torch.from_numpy(rows)).numpy()
-    kinds = [np.full(a.size, a is W) for W, b in layers for a in (W, b)]
-    return Z, np.concatenate(kinds)
+    is_weight = torch.zeros(len(theta), dtype=torch.bool)
+    for W, _ in network.layers(is_weight):
+        W.fill_(True)
+    return Z, is_weight.numpy()
 
 
 class FreshRatio(NamedTuple):
@@ -228,14 +227,11 @@ def fresh_ratio(
     o = check_logits("left_out", left_out, labels.size)
     o1, o0 = o[labels == 1], o[labels == 0]
     alpha = alpha_from_lam(lam, o0.size / o1.size)
-    p1, p0 = expit(o1), expit(o0)
-    if p1.min() == 1 or p0.max() == 0:
+    point = sample_point(o1 - np.log(alpha), o0 - np.log(alpha), alpha)
+    if point.p1bar == 1 or point.p0bar == 0:
         raise ValueError(
             "left_out gives each row of a class the probability 1 of being in it: there is no "
             "quotient of what is missed."
         )
-    point = OperatingPoint(
-        p1.mean(), p0.mean(), p1.var(), p0.var(), (o1 > 0).mean(), (o0 <= 0).mean()
-    )
-    ratio = alpha * expit(-o1).mean() / p0.mean()
+    ratio = alpha * expit(-o1).mean() / point.p0bar
     return FreshRatio(float(ratio), float(fresh_ratio_spread(point, (o1.size, o0.size), fresh)))
