@@ -180,9 +180,8 @@ def hard_margin_machine(X, y, margins):
 @pytest.mark.parametrize("d", [2, 6])
 def test_the_limit_is_the_ratio_of_dual_sums_of_a_hard_margin_machine(d, draw):
     X, y = separable(d, draw)
-    theta = hard_margin_machine(
-        X, y, 1
-    )  # = sum of a z, so that its last entry is A1 - A0, and |theta|^2 = A1 + A0
+    # The sum of a z, so that its last entry is A1 - A0, and |theta|^2 = A1 + A0.
+    theta = hard_margin_machine(X, y, 1)
     limit = (theta @ theta + theta[-1]) / (theta @ theta - theta[-1])
     assert separable_limit(X, y) == pytest.approx(limit, rel=1e-4)
 
@@ -215,9 +214,8 @@ def test_the_toy_has_the_limit_found_by_hand_for_a_factor(c, delta):
 @pytest.mark.parametrize("d", [2, 6])
 def test_with_a_factor_the_dual_sums_are_of_a_machine_with_two_margins(d, delta):
     X, y = separable(d, 0)
-    theta = hard_margin_machine(
-        X, y, np.where(y == 1, 1 / delta, 1.0)
-    )  # its last entry is B1 - B0, and |theta|^2 = B1/delta + B0
+    # Its last entry is B1 - B0, and |theta|^2 = B1/delta + B0.
+    theta = hard_margin_machine(X, y, np.where(y == 1, 1 / delta, 1.0))
     minority = (theta @ theta + theta[-1]) / (1 + 1 / delta)
     limit = minority / (minority - theta[-1])
     assert separable_limit(X, y, delta=delta) == pytest.approx(limit, rel=1e-4)
