@@ -107,5 +107,6 @@ def _fill(asked: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     # What stops the run is told; joblib's advice on it would only hide that.
-    warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
+    unread = r"\d+ tasks (have been successfully executed|which were still being processed)"
+    warnings.filterwarnings("ignore", unread, UserWarning)
     sys.exit(main())
