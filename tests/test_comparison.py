@@ -41,7 +41,7 @@ def record(tmp_path_factory):
 @pytest.fixture
 def found(record, monkeypatch):
     use_grids(monkeypatch)
-    monkeypatch.setattr(comparison, "DATASETS", ["one"])
+    monkeypatch.setattr(comparison, "TABLE_2", ["one"])
     monkeypatch.setattr(comparison, "PROTOCOLS", PROTOCOLS)
     monkeypatch.setattr(comparison, "WISHES", WISHES)
     return compared(record)

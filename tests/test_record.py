@@ -14,7 +14,7 @@ from driver import plan
 from sklearn.metrics import roc_auc_score
 
 from crcen import choose_lam, imbalance_ratio, lam_from_alpha
-from crcen.study.datasets import DATASETS, DatasetUnavailable, load_dataset
+from crcen.study.datasets import TABLE_2, DatasetUnavailable, load_dataset
 from crcen.study.fit import MOVED, SEARCHED, fit
 from crcen.study.methods import METHODS, NETWORKS, TABLE_3
 from crcen.study.mishaps import SCRATCH
@@ -27,7 +27,7 @@ from crcen.study.tables import by_fold, fits_of, of_seed, places, shown, togethe
 RESULTS = ROOT / "results"
 SEED = 0  # of the record
 N_SPLITS = max(protocol.n_splits for protocol in PROTOCOLS.values())
-EVERY = cells(DATASETS, METHODS, PROTOCOLS)
+EVERY = cells(TABLE_2, METHODS, PROTOCOLS)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_the_record_is_small_and_packed():
     files = [path for path in RESULTS.rglob("*") if path.is_file() and SCRATCH not in path.name]
     assert len(files) <= 200
     assert sum(path.stat().st_size for path in files) <= 6e6
-    kinds = {f"{kind}/{name}.parquet" for kind in KEYS for name in DATASETS} | {ENVIRONMENT}
+    kinds = {f"{kind}/{name}.parquet" for kind in KEYS for name in TABLE_2} | {ENVIRONMENT}
     assert {path.relative_to(RESULTS).as_posix().partition("/")[2] for path in files} <= kinds
 
 
@@ -88,12 +88,12 @@ def test_the_record_is_small_and_packed():
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", TABLE_2)
 def test_a_data_set_has_all_cells_of_a_protocol(record, dataset, protocol):
     assert missing(record, cells([dataset], METHODS, {protocol: PROTOCOLS[protocol]})) == []
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", TABLE_2)
 def test_the_papers_protocol_is_recorded_for_another_processor_too(other, dataset):
     assert missing(other, cells([dataset], TABLE_3, {"paper": PROTOCOLS["paper"]})) == []
 
@@ -126,7 +126,7 @@ def test_a_failed_search_says_why_and_every_other_has_scores(record):
     assert record.searches.loc[failed, "failed"].str.match(r"(ValueError|RuntimeError): .").all()
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", TABLE_2)
 def test_a_fit_has_a_logit_for_each_row_that_it_was_applied_to(record, name):
     data, parts = load(name)
     done = record.fits.query("dataset == @name and failed == '' and seed == @SEED")
@@ -157,7 +157,7 @@ def test_cells_that_ask_for_the_same_fit_are_shown_the_same_row(record, named):
     rows = record.fits.loc[table["place"], columns].reset_index(drop=True)
     assert (rows == table[columns]).all(axis=None)
     # It does happen: protocols that tune by F1 on split 0 share what they show of it.
-    assert (table.groupby("place")["protocol"].nunique() > 2).sum() > len(DATASETS)
+    assert (table.groupby("place")["protocol"].nunique() > 2).sum() > len(TABLE_2)
 
 
 READERS = [job for job in plan.plan(ROOT, "quick") if "results" in job.parameters]
@@ -213,7 +213,7 @@ def answer(found, wish):
         return f"{type(error).__name__}: {error}"
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", TABLE_2)
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: f"{wish[0]}-{wish[1]:g}")
 def test_a_recorded_weight_is_the_answer_of_the_recorded_logits(
     record, named, place, dataset, wish
@@ -234,7 +234,7 @@ def test_a_recorded_weight_is_the_answer_of_the_recorded_logits(
             assert row["lam"] == pytest.approx(again, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", TABLE_2)
 def test_a_recorded_weight_of_an_alpha_is_that_of_the_training_rows(record, named, place, name):
     data, parts = load(name)
     for cell, asked in named.items():

@@ -9,7 +9,8 @@ from small import GRID, load
 
 from crcen.study import __main__, protocol
 from crcen.study import run as run_module
-from crcen.study.datasets import DATASETS, DataError, DatasetUnavailable
+from crcen.study.admission import GROUPS, MAIN
+from crcen.study.datasets import DATASETS, TABLE_2, DataError, DatasetUnavailable
 from crcen.study.methods import METHODS
 from crcen.study.protocol import PROTOCOLS, Protocol
 from crcen.study.record import Record
@@ -46,8 +47,16 @@ def test_it_fills_the_folder_results_with_the_paper_s_protocol_by_default(
     assert __main__.main([]) == 0
     [((record, wanted), options)] = asked
     assert (record.folder.name, options["seed"], options["n_jobs"]) == ("results", 0, 1)
-    assert wanted == protocol.cells(DATASETS, METHODS, {"paper": Protocol(2)})
+    assert wanted == protocol.cells(TABLE_2, METHODS, {"paper": Protocol(2)})
     assert capsys.readouterr().out == f"0 of {len(wanted)} cells are in results\n"
+
+
+def test_a_group_of_sets_is_asked_for_by_its_name(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(__main__, "fill", lambda record, wanted, **_: asked.append(wanted))
+    options = ["--methods", "RUSB", "--results", str(tmp_path)]
+    assert __main__.main(["--datasets", "zoo-3", "main", "scene", *options]) == 0
+    assert list(dict.fromkeys(cell.dataset for cell in asked[0])) == ["zoo-3", *MAIN]
 
 
 def test_another_seed_is_put_beside_the_first(tmp_path, capsys):
@@ -93,7 +102,7 @@ def test_the_help_names_all_that_can_be_asked_for(capsys):
         __main__.main(["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("usage: python -m crcen.study ")
-    for name in (*DATASETS, *METHODS, *PROTOCOLS):
+    for name in (*GROUPS, *DATASETS, *METHODS, *PROTOCOLS):
         assert name in shown
 
 

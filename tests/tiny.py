@@ -100,6 +100,7 @@ def use_data(patch, root):
 
     stand_in = SimpleNamespace(
         DATASETS=["tiny"],
+        TABLE_2=["tiny"],
         DataError=LookupError,
         locate_dataset=lambda name: tuple(root.glob(f"{name}.npz")),
         load_dataset=load,

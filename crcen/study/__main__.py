@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 from joblib import parallel_config
 
-from crcen.study.datasets import DATASETS, DataError
+from crcen.study.admission import GROUPS
+from crcen.study.datasets import DATASETS, TABLE_2, DataError
 from crcen.study.methods import METHODS
 from crcen.study.mishaps import told
 from crcen.study.protocol import PROTOCOLS, cells
@@ -53,14 +54,14 @@ def cluster(address: str | None) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m crcen.study", description=__doc__)
-    for option, known, default in (
-        ("--datasets", DATASETS, list(DATASETS)),
-        ("--methods", METHODS, list(METHODS)),
-        ("--protocols", PROTOCOLS, ["paper"]),
+    for option, known, default, shown in (
+        ("--datasets", [*GROUPS, *DATASETS], [*TABLE_2], "the paper's six"),
+        ("--methods", METHODS, [*METHODS], "all"),
+        ("--protocols", PROTOCOLS, ["paper"], "paper"),
     ):
         parser.add_argument(
             option, nargs="+", choices=[*known], default=default, metavar="NAME",
-            help=f"of {', '.join(known)}; default: {'all' if len(default) > 1 else default[0]}",
+            help=f"of {', '.join(known)}; default: {shown}",
         )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fill(asked: argparse.Namespace) -> int:
     """Fill the record as the command line asks, and return the exit status."""
     protocols = {name: PROTOCOLS[name] for name in asked.protocols}
-    wanted = cells(asked.datasets, asked.methods, protocols)
+    sets = dict.fromkeys(name for group in asked.datasets for name in GROUPS.get(group, [group]))
+    wanted = cells(sets, asked.methods, protocols)
     try:
         record = Record(asked.results, here() if asked.here else "", alone=asked.here)
         if asked.stale:

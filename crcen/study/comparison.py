@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import PredefinedSplit, TunedThresholdClassifierCV
 
-from crcen.study.datasets import DATASETS
+from crcen.study.datasets import TABLE_2
 from crcen.study.protocol import PROTOCOLS, WISHES, Cell, Fit
 from crcen.study.record import Record
 from crcen.study.scores import SCORES, Logits, Predictions, decisions
@@ -79,13 +79,13 @@ def compared(record: Record, seed: int = 0) -> list[Compared]:
     """Gather the networks of all splits that are whole in a record."""
     names = [
         Cell(protocol, score, dataset, method, split)
-        for dataset in DATASETS
+        for dataset in TABLE_2
         for protocol, method, score in NETWORKS.values()
         for split in range(PROTOCOLS[protocol].n_splits)
     ]
     names += [
         Cell("wished", "log_loss", dataset, "CRCEN", split, f"{wish} {value:g}")
-        for dataset in DATASETS
+        for dataset in TABLE_2
         for split in range(PROTOCOLS["wished"].n_splits)
         for wish, value in WISHES
     ]

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import expit
 
 from crcen.key_equation import fresh_key_equation
-from crcen.study.datasets import DATASETS
+from crcen.study.datasets import TABLE_2
 from crcen.study.fit import MOVED
 from crcen.study.methods import METHODS, TOL
 from crcen.study.protocol import (
@@ -274,7 +274,7 @@ def choices(
 
 def figure_1(record: Record, seed: int = 0) -> pd.DataFrame:
     """Show CRCEN at the five weights of the paper's Figure 1: `score_cells` with the alpha."""
-    wanted = cells(DATASETS, METHODS, {"lambda": PROTOCOLS["lambda"]})
+    wanted = cells(TABLE_2, METHODS, {"lambda": PROTOCOLS["lambda"]})
     scored = score_cells(record, wanted, seed)
     return scored.assign(alpha=scored["weight"].str.removeprefix("alpha "))
 
@@ -293,7 +293,7 @@ def figure_1_steps(record: Record, seed: int = 0) -> pd.DataFrame:
         A row a data set, split and step: dataset, split, step (the alpha that it leads to, or both
         ends), and the fields of `crcen.theory.bargains.Step`. Steps that lack an end are left out.
     """
-    wanted = cells(DATASETS, METHODS, {"lambda": PROTOCOLS["lambda"]})
+    wanted = cells(TABLE_2, METHODS, {"lambda": PROTOCOLS["lambda"]})
     found: dict[tuple[str, int], dict[str, int]] = {}
     for cell, place in shown(record, wanted, seed).items():
         if not record.fits.loc[place, "failed"]:

@@ -20,7 +20,7 @@ import mutants
 import nbformat
 
 from crcen.study import provenance
-from crcen.study.datasets import DATASETS, locate_dataset
+from crcen.study.datasets import TABLE_2, locate_dataset
 from crcen.study.mishaps import write_whole
 from driver.execution import execute_all, fetch_data
 from driver.parameters import RunError
@@ -106,7 +106,7 @@ def code(mutant: str) -> str:
 
 
 def _data() -> list[str]:
-    return [name for name in DATASETS if locate_dataset(name)]
+    return [name for name in TABLE_2 if locate_dataset(name)]
 
 
 def claimed(notebook: Path) -> Verdicts:

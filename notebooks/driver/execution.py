@@ -25,7 +25,7 @@ import psutil
 
 from crcen.study import datasets, mishaps
 from driver.parameters import RunError
-from driver.plan import Job
+from driver.plan import Job, named_sets
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "torch", "papermill")
 PATIENCE = 0.5  # seconds between two looks at what runs
@@ -36,8 +36,7 @@ _progress: Any = None  # in a worker process, the queue to the main one
 
 def fetch_data(jobs: list[Job], report: Callable[[str], object]) -> None:
     """Try once to load each data set that jobs name and that is not here; say which fail."""
-    given = [value for job in jobs for value in job.parameters.values()]
-    named = {name for value in given for name in (value if isinstance(value, list) else [value])}
+    named = {name for job in jobs for name in named_sets(job.parameters)}
     missing = []
     for name in datasets.DATASETS:
         if name in named and not datasets.locate_dataset(name):

@@ -22,6 +22,7 @@ LAST = "claims"  # reads the other chapters, so it runs after them and rests on 
 AFTER = (LAST, "controls")  # so does what tells whether the chapters have changed
 INPUTS = (
     "crcen/**/*.py",
+    "crcen/**/*.csv",
     "notebooks/**/*.py",
     "notebooks/*.yml",
     "notebooks/paper/*",
@@ -42,6 +43,7 @@ APART = (
 #: What a chapter's numbers rest on, but for its text, its data and the record.
 BASIS = (
     "crcen/**/*.py",
+    "crcen/**/*.csv",
     *(f"notebooks/{name}.py" for name in ("own_data", "plots", "report")),
     "notebooks/paper/*",
     "requirements.txt",
@@ -122,6 +124,17 @@ def named_files(
     return {name: digest(path) for name, path in paths.items() if path.is_file()}
 
 
+def named_sets(values: Mapping[str, Any]) -> set[str]:
+    """Return the data sets that parameters name."""
+    lists = [value if isinstance(value, list) else [value] for value in values.values()]
+    return {each for given in lists for each in given if each in [*datasets.DATASETS]}
+
+
+def _at_hand(name: str) -> dict[str, str]:
+    """Return the checksums of a data set's files, of none if it would have to be downloaded."""
+    return {path.name: digest(path) for path in datasets.locate_dataset(name)}
+
+
 def stored_key(chapter: Path) -> str | None:
     """Return the key that an executed notebook was made under."""
     if not chapter.exists():
@@ -146,11 +159,8 @@ def plan(
     common = {
         "python": platform.python_version(),
         "files": inputs(root) if files is None else files,
-        "data": {
-            name: {path.name: digest(path) for path in datasets.locate_dataset(name)}
-            for name in datasets.DATASETS
-        },
     }
+    data = {name: _at_hand(name) for name in datasets.TABLE_2}
     if mine and mine[0] not in profiled:
         raise unknown("notebook", mine[0], profiled)
     jobs: dict[str, Job] = {}
@@ -170,6 +180,7 @@ def plan(
             own = {
                 "parameters": parameters,
                 "files": named_files(source.parent, parameters, known),
+                "data": data | {name: _at_hand(name) for name in named_sets(parameters) - {*data}},
             }
             text = json.dumps(basis | own, sort_keys=True)
             key = hashlib.sha256(text.encode()).hexdigest()
