@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from crcen.study.methods import METHODS
-from crcen.study.protocol import Protocol, cells
+from crcen.study.protocol import APPLIED, Protocol, cells
 from crcen.study.record import Record
 from crcen.study.run import fill
 
@@ -20,7 +20,7 @@ PROTOCOLS = {
     "lambda": Protocol(
         2, scores=("f1",), methods=("CRCEN",), weights=("plain", "alpha 0.5", "alpha 1")
     ),
-    "plain": Protocol(2, scores=("log_loss",), methods=("MLP",), by_fold=True),
+    "plain": Protocol(2, scores=("log_loss",), methods=("MLP",), also=APPLIED),
     "wished": Protocol(
         2, scores=("log_loss",), methods=("CRCEN",), weights=("recall 0.7", "expense 5")
     ),

@@ -14,12 +14,12 @@ from small import load, small_record, use_grids
 from crcen import METHODS, choose_lam
 from crcen.study import comparison
 from crcen.study.comparison import PLAIN, compared, tuned_thresholds
-from crcen.study.protocol import Protocol
+from crcen.study.protocol import APPLIED, Protocol
 from crcen.study.scores import Predictions
 from crcen.study.splits import folds, splits
 
 PROTOCOLS = {
-    "plain": Protocol(2, scores=("f1", "log_loss"), methods=("MLP",), by_fold=True),
+    "plain": Protocol(2, scores=("f1", "log_loss"), methods=("MLP",), also=APPLIED),
     "weighted": Protocol(2, scores=("f1", "log_loss"), methods=("CRCEN",)),
     "wished": Protocol(
         2,

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crcen.choice import choose_lam
-from crcen.study.methods import COMPARED, METHODS, NETWORK_GRID, NETWORKS, WIDE_GRID
+from crcen.study.methods import (
+    COMPARED,
+    HUNDRED,
+    METHODS,
+    NETWORK_GRID,
+    NETWORKS,
+    STOPPED,
+    WIDE_GRID,
+)
 from crcen.study.protocol import APPLIED, PROTOCOLS, WISHES, Cell, Fit, Protocol, cells, fit_of
 from crcen.study.protocol import text as written
 
@@ -18,9 +26,8 @@ SIX = "abcdef"
 
 def test_the_protocols_have_the_cells_that_they_should():
     count = {name: len(cells(SIX, METHODS, {name: p})) for name, p in PROTOCOLS.items()}
-    full = 2 * 6 * len(METHODS) * 20  # scores, sets, methods, splits
     assert count == {
-        "paper": full,
+        "paper": 2 * 6 * len({*COMPARED, *STOPPED}) * 20,  # scores, sets, methods, splits
         "repeated": 2 * 6 * 8 * 20,
         "nested": 2 * 6 * len(COMPARED) * 20,
         "lambda": 6 * 20 * 5,
@@ -28,6 +35,8 @@ def test_the_protocols_have_the_cells_that_they_should():
         "weighted": 2 * 6 * 8,
         "wished": 6 * 8 * len(WISHES),
         "wide": 2 * 6 * 5 * 20,
+        "hundred": 6 * len(HUNDRED) * 10,
+        "hundred held out": 6 * 2 * 10,
     }
 
 
@@ -47,7 +56,7 @@ def test_a_method_is_tuned_over_its_grid_and_a_network_over_the_wider_one_where_
     def points(name, protocol):
         return [json.loads(point) for point in protocol.points(METHODS[name])]
 
-    narrow, wide = Protocol(4), Protocol(4, wide=True)
+    narrow, wide = Protocol(4), Protocol(4, networks=WIDE_GRID)
     for name in NETWORKS:
         for protocol, grid in ((narrow, NETWORK_GRID), (wide, WIDE_GRID)):
             found = points(name, protocol)
@@ -74,7 +83,9 @@ def test_parameters_are_read_as_they_were_written_whatever_their_order(params):
 
 def test_a_moved_threshold_uses_the_fits_of_the_method_that_it_is_like():
     moved = [name for name, method in METHODS.items() if method.moved]
-    assert moved == ["MLP moved"]
+    assert {name for name in moved if METHODS[name].like} == {
+        f"{name} moved" for name in ("MLP", "LR", "HGB", "RF")
+    }
     one = fit_of(Cell("paper", "f1", "a", "MLP moved", 3), "{}")
     assert one == fit_of(Cell("nested", "gmean", "a", "MLP", 3), "{}") == Fit("a", "MLP", "{}", 3)
 
@@ -104,7 +115,7 @@ def test_the_wishes_are_those_of_choose_lam():
 
 def test_wishes_are_answered_by_a_protocol_that_holds_rows_out():
     plain, wished = PROTOCOLS["plain"], PROTOCOLS["wished"]
-    assert plain.by_fold
+    assert plain.also == APPLIED
     assert plain.methods == ("MLP",)
     assert "log_loss" in plain.scores
     assert plain.n_splits >= wished.n_splits

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from scipy.special import expit
 
-from crcen.study.methods import METHODS, TOL
+from crcen.study.methods import METHODS, TOL, WIDE_GRID
 from crcen.study.protocol import Cell, Fit, Protocol, Search
 from crcen.study.protocol import text as written
 from crcen.study.record import Record
@@ -89,7 +89,7 @@ def test_a_search_that_is_not_whole_chooses_nothing():
     # One that has more points than the grid is another's as well.
     more = pd.concat([searched(), searched()[:1].assign(params="{}", f1=0.9)])
     assert chosen(more, ONE, "f1", ["MLP"]) == {HERE: POINTS[1]}
-    assert chosen(more, replace(ONE, wide=True), "f1", ["MLP"]) == {}
+    assert chosen(more, replace(ONE, networks=WIDE_GRID), "f1", ["MLP"]) == {}
 
 
 @pytest.mark.parametrize("lost", [slice(0, 3), slice(0, 1)])

@@ -15,10 +15,21 @@ from typing import Any, NamedTuple
 
 from sklearn.model_selection import ParameterGrid
 
-from crcen.study.methods import COMPARED, METHODS, NETWORKS, WIDE_GRID, Method
+from crcen.study.methods import (
+    COMPARED,
+    HUNDRED,
+    METHODS,
+    NETWORKS,
+    SHORT_GRID,
+    STOPPED,
+    WIDE_GRID,
+    Grid,
+    Method,
+)
 from crcen.study.splits import FOLDS
 
-APPLIED = (*map(str, range(FOLDS)), "train")  # to other rows than those of the test
+HELD_OUT = tuple(map(str, range(FOLDS)))  # the training rows, each by a fit without it
+APPLIED = (*HELD_OUT, "train")  # to other rows than those of the test
 TUNED_BY = ("f1", "gmean")  # the paper does not say which one tuning maximises
 
 #: Wishes that `crcen.choose_lam` turns into a weight, from the held-out logits of a plain network.
@@ -44,11 +55,11 @@ class Protocol:
     weights : tuple of str
         Weights to train the tuned network with, as `Fit` has them; the empty string is the
         method's own.
-    wide : bool
-        Whether the networks are tuned over the wider grid.
-    by_fold : bool
-        Whether each fit is also made without each fold of its training rows, for their held-out
-        logits, and its logits of the rows that it was trained on are kept beside them.
+    networks : dict, optional
+        The grid that the networks are tuned over, if it is not their own.
+    also : tuple of str
+        The rows that each fit is applied to besides the test rows, as `Fit` has them. With those of
+        `FOLDS` it is also made without each fold of its training rows, for their held-out logits.
     """
 
     n_splits: int
@@ -56,8 +67,8 @@ class Protocol:
     scores: tuple[str, ...] = TUNED_BY
     methods: tuple[str, ...] = ()
     weights: tuple[str, ...] = ("",)
-    wide: bool = False
-    by_fold: bool = False
+    networks: Grid | None = None
+    also: tuple[str, ...] = ()
 
     def tuned_on(self, split: int) -> int:
         """Tell which split the parameters of this one are tuned on.
@@ -73,14 +84,14 @@ class Protocol:
 
     def points(self, method: Method) -> list[str]:
         """List the points of the grid that a method is tuned over."""
-        wide = self.wide and "l2" in method.grid
-        return [text(point) for point in ParameterGrid(WIDE_GRID if wide else method.grid)]
+        other = self.networks if "l2" in method.grid else None
+        return [text(point) for point in ParameterGrid(other or method.grid)]
 
 
 PROTOCOLS = {
     # The paper's, tuned once; five whole runs of it, each with 4 splits and tuned on its first, as
     # in the paper; a stricter one, tuned in every split.
-    "paper": Protocol(20),
+    "paper": Protocol(20, methods=(*COMPARED, *STOPPED)),
     "repeated": Protocol(20, tune_every=4, methods=(*NETWORKS, "MLP moved", "LR", "LR weighted")),
     "nested": Protocol(20, tune_every=1, methods=COMPARED),
     # That of the paper's Figure 1.
@@ -91,7 +102,7 @@ PROTOCOLS = {
         weights=("plain", *(f"alpha {alpha}" for alpha in ("0.5", "1", "1.5", "2"))),
     ),
     # A weight, or a moved threshold of a plain network; and CRCEN trained as one wishes.
-    "plain": Protocol(8, scores=("f1", "log_loss"), methods=("MLP",), by_fold=True),
+    "plain": Protocol(8, scores=("f1", "log_loss"), methods=("MLP",), also=APPLIED),
     "weighted": Protocol(8, scores=("f1", "log_loss"), methods=("CRCEN",)),
     "wished": Protocol(
         8,
@@ -100,7 +111,19 @@ PROTOCOLS = {
         weights=tuple(f"{wish} {value:g}" for wish, value in WISHES),
     ),
     # What lies beyond the edges of the grid.
-    "wide": Protocol(20, methods=NETWORKS, wide=True),
+    "wide": Protocol(20, methods=NETWORKS, networks=WIDE_GRID),
+    # Many sets: tuned in every split, over few points; and what promises and thresholds need.
+    "hundred": Protocol(
+        10, tune_every=1, scores=("log_loss",), methods=HUNDRED, networks=SHORT_GRID
+    ),
+    "hundred held out": Protocol(
+        10,
+        tune_every=1,
+        scores=("log_loss",),
+        methods=("MLP", "LR"),
+        networks=SHORT_GRID,
+        also=HELD_OUT,
+    ),
 }
 
 

@@ -71,11 +71,25 @@ def thousandths(logits: Logits) -> list[int]:
 
 
 class _Part(NamedTuple):
-    """One file."""
+    """One file as it was when it was read, whatever another run puts in its place meanwhile."""
 
     environment: str
-    dataset: str
-    table: pa.Table
+    path: Path
+    content: bytes
+
+    @property
+    def dataset(self) -> str:
+        return self.path.name.split(".")[0]
+
+    def table(self, logits: bool | None = None) -> pa.Table:
+        """Read the columns of logits, or all others; by default all."""
+        try:
+            file = pq.ParquetFile(pa.BufferReader(self.content))
+            names = file.schema_arrow.names
+            names = [name for name in names if logits is None or (name in LISTS) == logits]
+            return _on_lists(file.read(names), _sums)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(self.path, error) from error
 
 
 def here() -> str:
@@ -158,20 +172,29 @@ class Record:
             known = {name: about for name, about in known.items() if name == self.environment}
         parts: dict[Kind, list[_Part]] = {kind: self._parts(kind, known) for kind in KEYS}
         rows = Counter(dict.fromkeys(known, 0))
-        for part in (*parts["fits"], *parts["searches"]):
-            rows[part.environment] += len(part.table)
+        tables = {kind: [part.table(logits=False) for part in parts[kind]] for kind in KEYS}
+        for kind in KEYS:
+            for part, table in zip(parts[kind], tables[kind], strict=True):
+                rows[part.environment] += len(table)
         order = sorted(known, key=lambda name: (name != self.environment, -rows[name], name))
         self.environments = {name: known[name] for name in order}
-        table, self.fits = _merged(parts["fits"], order, KEYS["fits"])
-        lists = [_list(table, name) for name in LISTS]
-        self._logits = [(each.offsets.to_numpy(), each.flatten().to_numpy()) for each in lists]
-        _, self.searches = _merged(parts["searches"], order, KEYS["searches"])
+        self.fits, self._places = _merged(parts["fits"], tables["fits"], order, KEYS["fits"])
+        self._fits = parts["fits"]
+        self._logits: dict[int, list[tuple[NDArray[np.int32], NDArray[np.int32]]]] = {}
+        self.searches, _ = _merged(parts["searches"], tables["searches"], order, KEYS["searches"])
 
     def predictions(self, row: int) -> Predictions:
-        """Return the logits of a fit, by its place in the index of `fits`."""
-        ends = slice(row, row + 2)
+        """Return the logits of a fit, by its place in the index of `fits`.
+
+        Those of a file are read when one of them is first asked for.
+        """
+        part, line = self._places[row]
+        if part not in self._logits:
+            table = self._fits[part].table(logits=True)
+            lists = [_list(table, name) for name in LISTS]
+            self._logits[part] = [(a.offsets.to_numpy(), a.flatten().to_numpy()) for a in lists]
         return Predictions(
-            *(values[slice(*offsets[ends])] / 1000 for offsets, values in self._logits)
+            *(values[slice(*at[line : line + 2])] / 1000 for at, values in self._logits[part])
         )
 
     def add(self, kind: Kind, dataset: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -211,7 +234,7 @@ class Record:
         for last in range(_TRIES):
             try:
                 return [
-                    _Part(name, path.name.split(".")[0], _read(path))
+                    _Part(name, path, _read(path))
                     for name in environments
                     for path in _files(self.folder / name / kind)
                 ]
@@ -231,21 +254,24 @@ class Record:
         return folder
 
 
-def _merged(parts: list[_Part], order: list[str], keys: list[str]) -> tuple[pa.Table, pd.DataFrame]:
-    """Put files together: a table with the logits, and a frame of all else, one row to a key."""
+def _merged(
+    parts: list[_Part], tables: list[pa.Table], order: list[str], keys: list[str]
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Put files together, one row to a key; and tell of each the number of its file and line."""
     keys = ["dataset", *keys]
     if not parts:
-        return pa.table({}), pd.DataFrame(columns=[*keys, *_ALWAYS])
-    parts = sorted(parts, key=lambda part: order.index(part.environment))
-    whole = pa.concat_tables([part.table for part in parts], promote_options="default")
-    frame = whole.drop_columns([name for name in LISTS if name in whole.column_names]).to_pandas()
-    sizes = [len(part.table) for part in parts]
-    frame.insert(0, "dataset", np.repeat([part.dataset for part in parts], sizes))
-    frame.insert(0, "environment", np.repeat([part.environment for part in parts], sizes))
+        return pd.DataFrame(columns=[*keys, *_ALWAYS]), np.empty((0, 2), np.int64)
+    numbers = sorted(range(len(parts)), key=lambda n: order.index(parts[n].environment))
+    whole = pa.concat_tables([tables[n] for n in numbers], promote_options="default")
+    frame, sizes = whole.to_pandas(), [len(tables[n]) for n in numbers]
+    frame.insert(0, "dataset", np.repeat([parts[n].dataset for n in numbers], sizes))
+    frame.insert(0, "environment", np.repeat([parts[n].environment for n in numbers], sizes))
     # In one environment the latest counts, which stands last; of several the first.
     latest = frame[~frame.duplicated(["environment", *keys], keep="last")]
     kept = latest[~latest.duplicated(keys)].sort_values(keys)
-    return whole.take(kept.index.to_numpy()), kept.reset_index(drop=True)
+    lines = np.concatenate([np.arange(size) for size in sizes])
+    places = np.column_stack([np.repeat(numbers, sizes), lines])
+    return kept.reset_index(drop=True), places[kept.index]
 
 
 def _beside(folder: Path, dataset: str = "*") -> Iterator[Path]:
@@ -260,7 +286,8 @@ def _files(folder: Path, dataset: str = "*") -> list[Path]:
 
 
 def _together(files: Iterable[Path]) -> pa.Table:
-    return pa.concat_tables([_read(path) for path in files], promote_options="default")
+    tables = [_Part("", path, _read(path)).table() for path in files]
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def _newest(table: pa.Table, keys: list[str]) -> pa.Table:
@@ -305,15 +332,14 @@ def _write(table: pa.Table, path: Path) -> None:
         )
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path) -> bytes:
+    """Read a file whole at once: another run may put a newer one in its place meanwhile."""
     try:
-        # Whole at once: another run may put a newer file in its place meanwhile.
-        table = pq.read_table(pa.BufferReader(path.read_bytes()))
-    except (pa.ArrowInvalid, OSError) as error:
+        return path.read_bytes()
+    except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise _damaged(path, error) from error
-    return _on_lists(table, _sums)
 
 
 def _on_lists(table: pa.Table, of: Callable[[_Whole, _Whole], _Whole]) -> pa.Table:

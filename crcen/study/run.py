@@ -25,7 +25,6 @@ from crcen.study.fit import Rows, fit, search
 from crcen.study.methods import METHODS, Method
 from crcen.study.mishaps import deaf, end_with
 from crcen.study.protocol import (
-    APPLIED,
     PROTOCOLS,
     WISHES,
     Cell,
@@ -184,8 +183,7 @@ def needed(
 
 
 def _all_rows(fit: Fit, protocol: Protocol) -> list[Fit]:
-    others = APPLIED if protocol.by_fold else ()
-    return [fit, *(fit._replace(rows=each) for each in others)]
+    return [fit, *(fit._replace(rows=each) for each in protocol.also)]
 
 
 def _failed(searches: pd.DataFrame) -> set[Search]:

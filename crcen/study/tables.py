@@ -15,7 +15,7 @@ from crcen.study.datasets import TABLE_2
 from crcen.study.fit import MOVED
 from crcen.study.methods import METHODS, TOL
 from crcen.study.protocol import (
-    APPLIED,
+    HELD_OUT,
     PROTOCOLS,
     TUNED_BY,
     Cell,
@@ -243,7 +243,7 @@ def by_fold(
         If the record lacks a fold, or the fit without it has failed.
     """
     place = places(record, seed) if place is None else place
-    wanted = [fit._replace(rows=rows) for rows in APPLIED[:FOLDS]]
+    wanted = [fit._replace(rows=rows) for rows in HELD_OUT]
     if any(each not in place or record.fits.loc[place[each], "failed"] for each in wanted):
         raise RecordError(
             f"{record.folder} lacks folds of {fit.method} on {fit.dataset}, split {fit.split}: run "
