@@ -10,10 +10,12 @@ from imblearn.metrics import geometric_mean_score, specificity_score
 from scipy.special import expit
 from sklearn.metrics import (
     average_precision_score,
+    balanced_accuracy_score,
     brier_score_loss,
     confusion_matrix,
     f1_score,
     log_loss,
+    matthews_corrcoef,
     precision_score,
     recall_score,
     roc_auc_score,
@@ -32,6 +34,8 @@ OTHERS = {
     "recall": lambda y, o: recall_score(y, o > 0),
     "precision": lambda y, o: precision_score(y, o > 0, zero_division=0),
     "specificity": lambda y, o: specificity_score(y, o > 0),
+    "balanced_accuracy": lambda y, o: balanced_accuracy_score(y, o > 0),
+    "mcc": lambda y, o: matthews_corrcoef(y, o > 0),
     "average_precision": average_precision_score,
     "auc": roc_auc_score,
     "brier": lambda y, o: brier_score_loss(y, expit(o)),

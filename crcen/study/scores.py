@@ -6,7 +6,7 @@ A score is one entry of `SCORES`. A moved threshold moves the logits, so no scor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +39,19 @@ class Predictions(NamedTuple):
         tp, fp = int((self.positives > 0).sum()), int((self.negatives > 0).sum())
         return Confusion(self.negatives.size - fp, fp, self.positives.size - tp, tp)
 
+    def counts_at(self, thresholds: Logits) -> Confusion:
+        """Count the four kinds of decisions at each of several thresholds on the logits.
+
+        Examples
+        --------
+        >>> found = Predictions(np.array([-0.5, 2.0]), np.array([-3.0, -1.0, 0.5]))
+        >>> found.counts_at(np.array([-2.0, 0.0])).tp
+        array([2, 1])
+        """
+        below: Any = [np.searchsorted(np.sort(o), thresholds, "right") for o in self]
+        fn, tn = below  # arrays
+        return Confusion(tn, self.negatives.size - tn, fn, self.positives.size - fn)
+
     @property
     def labels(self) -> NDArray[np.int64]:
         """Labels of the rows, the minority first."""
@@ -55,53 +68,72 @@ class Predictions(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A score: its name in the report, how it is computed, and whether less of it is better."""
+    """A score: its name in the report, how it is computed, and whether less of it is better.
+
+    Those that decisions have are also computed `of_counts`, which may be arrays.
+    """
 
     title: str
     of: Callable[[Predictions], float]
     less_is_better: bool = False
+    of_counts: Callable[[Confusion], Any] | None = None
 
 
-def _share(part: float, whole: float) -> float:
+def _decided(title: str, formula: Callable[[Confusion], Any]) -> Score:
+    return Score(title, lambda found: float(formula(found.counts)), of_counts=formula)
+
+
+def _share(part: ArrayLike, whole: ArrayLike) -> Any:
     """Divide; a score whose denominator is zero is 0, as in the paper's Table 3."""
-    return part / whole if whole else 0.0
+    zeros = np.zeros(np.broadcast(part, whole).shape)
+    return np.divide(part, whole, out=zeros, where=np.asarray(whole) != 0)
 
 
-def _f1(found: Predictions) -> float:
-    _, fp, fn, tp = found.counts
-    return _share(2 * tp, 2 * tp + fp + fn)
+def _f1(of: Confusion) -> Any:
+    return _share(2 * of.tp, 2 * of.tp + of.fp + of.fn)
 
 
-def _recall(found: Predictions) -> float:
-    _, _, fn, tp = found.counts
-    return _share(tp, tp + fn)
+def _recall(of: Confusion) -> Any:
+    return _share(of.tp, of.tp + of.fn)
 
 
-def _precision(found: Predictions) -> float:
-    _, fp, _, tp = found.counts
-    return _share(tp, tp + fp)
+def _precision(of: Confusion) -> Any:
+    return _share(of.tp, of.tp + of.fp)
 
 
-def _specificity(found: Predictions) -> float:
-    tn, fp, _, _ = found.counts
-    return _share(tn, tn + fp)
+def _specificity(of: Confusion) -> Any:
+    return _share(of.tn, of.tn + of.fp)
 
 
-def _gmean(found: Predictions) -> float:
+def _gmean(of: Confusion) -> Any:
     """Take the square root of recall times specificity."""
-    return float(np.sqrt(_recall(found) * _specificity(found)))
+    return np.sqrt(_recall(of) * _specificity(of))
+
+
+def _balanced_accuracy(of: Confusion) -> Any:
+    """Take the mean of recall and specificity."""
+    return (_recall(of) + _specificity(of)) / 2
+
+
+def _mcc(of: Confusion) -> Any:
+    """Correlate decisions and labels, as Matthews (1975) does."""
+    tn, fp, fn, tp = (np.asarray(count, dtype=float) for count in of)
+    spread = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return _share(tp * tn - fp * fn, spread)
 
 
 #: Those that decisions have, without a ranking or a probability.
-DECIDED = ("f1", "gmean", "recall", "precision", "specificity")
+DECIDED = ("f1", "gmean", "recall", "precision", "specificity", "balanced_accuracy", "mcc")
 
 #: The scores by name.
 SCORES: dict[str, Score] = {
-    "f1": Score("F1", _f1),
-    "gmean": Score("G-mean", _gmean),
-    "recall": Score("recall", _recall),
-    "precision": Score("precision", _precision),
-    "specificity": Score("specificity", _specificity),
+    "f1": _decided("F1", _f1),
+    "gmean": _decided("G-mean", _gmean),
+    "recall": _decided("recall", _recall),
+    "precision": _decided("precision", _precision),
+    "specificity": _decided("specificity", _specificity),
+    "balanced_accuracy": _decided("balanced accuracy", _balanced_accuracy),
+    "mcc": _decided("Matthews correlation", _mcc),
     "average_precision": Score(
         "average precision", lambda found: average_precision_score(found.labels, found.logits)
     ),

@@ -1,0 +1,153 @@
+"""Many sets: what each method comes to on each split, decided and judged in the same way.
+
+Decisions are judged where a method takes them, rankings as they are, and probabilities after they
+have been shifted back to the prior of the data: from a weight lambda by its logit, from a sample
+that was balanced by log IR. So no method loses for the prior that it was trained under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from crcen.study.methods import HUNDRED, METHODS
+from crcen.study.protocol import PROTOCOLS, Cell, Fit, cells
+from crcen.study.record import Record
+from crcen.study.scores import DECIDED, SCORES, Predictions
+from crcen.study.tables import (
+    by_fold,
+    fits_of,
+    fresh_quotient,
+    log_ratio,
+    of_seed,
+    places,
+    together,
+)
+from crcen.theory.laws import platt_line
+from crcen.weights import alpha_from_lam
+
+#: Methods that fit their classifier to as many rows of one class as of the other.
+BALANCED = ("ADASYN", "SMOTE", "RUSB", "EE", "BRF", "BRF 2019")
+#: Those whose threshold is also tuned, on held-out training rows.
+TUNED = PROTOCOLS["hundred held out"].methods
+COSTS = (2, 5, "IR", 100)  # of a missed minority row, in false alarms
+
+
+def score_sets(record: Record, datasets: Iterable[str], seed: int = 0) -> pd.DataFrame:
+    """Score every method on every split of data sets, a row each.
+
+    Parameters
+    ----------
+    record : Record
+        The record; what it lacks is left out, and what has failed has nan for scores.
+    datasets : iterable of str
+        Their names.
+    seed : int, default=0
+        Seed of the splits.
+
+    Returns
+    -------
+    DataFrame
+        dataset, method, split; the scores of `crcen.study.scores.SCORES`; `slope`, of Platt's
+        line, nan where a class is apart from the other; ``cost 2`` and so on, the cost per row when
+        a missed minority row costs as many false alarms, over that of the better constant; and
+        `quotient`, of Eq. 7 on the test rows, for methods of the cross entropy. A tuned threshold,
+        as of ``"MLP tuned"``, has decisions only.
+    """
+    held_out = PROTOCOLS["hundred held out"]
+    wanted = cells(datasets, HUNDRED, {"hundred": PROTOCOLS["hundred"]})
+    wanted += cells(datasets, TUNED, {"hundred held out": held_out})
+    place = places(record, seed)
+    rows: dict[tuple[str, str, int], dict[str, Any]] = {}
+    ranked: dict[Fit, dict[str, float]] = {}  # which methods at several thresholds share
+    for cell, fit in fits_of(wanted, of_seed(record.searches, seed)).items():
+        if fit is None or fit not in place:
+            continue
+        if cell.protocol != "hundred":
+            if all(fit._replace(rows=each) in place for each in held_out.also):
+                key = cell.dataset, f"{cell.method} tuned", cell.split
+                rows[key] = _tuned(record, fit, place)
+            continue
+        key = cell.dataset, cell.method, cell.split
+        if record.fits.loc[place[fit], "failed"]:
+            rows[key] = {}
+            continue
+        found, lam = record.predictions(place[fit]), float(record.fits.loc[place[fit], "lam"])
+        if fit not in ranked:
+            ranked[fit] = _ranked(found, cell.method, lam)
+        rows[key] = _decided(found, cell) | ranked[fit]
+    index = pd.MultiIndex.from_tuples(rows, names=["dataset", "method", "split"])
+    return pd.DataFrame([*rows.values()], index=index).reset_index()
+
+
+def _decided(found: Predictions, cell: Cell) -> dict[str, float]:
+    """Score the decisions of a method, at its own threshold."""
+    if METHODS[cell.method].moved:
+        found = found.moved(-log_ratio(found))
+    return {name: SCORES[name].of(found) for name in DECIDED}
+
+
+def _ranked(found: Predictions, method: str, lam: float) -> dict[str, float]:
+    """Score what does not depend on a threshold, and decisions at those that costs ask for."""
+    y, ratio = found.labels, np.exp(log_ratio(found))
+    back = 0.0 if np.isnan(lam) else float(logit(lam))
+    plain = found.moved(log_ratio(found) if method in BALANCED else back)
+    o = plain.logits
+    scores = {
+        "auc": float(roc_auc_score(y, o)),
+        "average_precision": float(average_precision_score(y, o)),
+        "brier": float(np.mean((expit(o) - y) ** 2)),
+        "log_loss": float(np.mean(np.logaddexp(0, np.where(y == 1, -o, o)))),
+        "slope": platt_line(o, y)[1] if plain.positives.min() < plain.negatives.max() else np.nan,
+    }
+    for cost in COSTS:
+        of = ratio if cost == "IR" else float(cost)
+        _, fp, fn, _ = plain.moved(-np.log(of)).counts
+        scores[f"cost {cost}"] = (fp + of * fn) / min(
+            found.negatives.size, of * found.positives.size
+        )
+    if not np.isnan(lam):
+        scores["quotient"] = fresh_quotient(found, alpha_from_lam(lam, ratio))
+    return scores
+
+
+def _tuned(record: Record, fit: Fit, place: Mapping[Fit | None, int]) -> dict[str, float]:
+    """Score decisions at the thresholds that are best on held-out rows, each score at its own."""
+    found = record.predictions(place[fit])
+    held_out = together(by_fold(record, fit, place=place))
+    return {
+        score: SCORES[score].of(found.moved(best_threshold(held_out, score))) for score in DECIDED
+    }
+
+
+def best_threshold(found: Predictions, score: str) -> float:
+    """Find the threshold on the logits at which decisions on given rows have the best score.
+
+    Parameters
+    ----------
+    found : Predictions
+        Logits of the rows.
+    score : str
+        A score of decisions.
+
+    Returns
+    -------
+    float
+        A point in the middle between two neighbouring logits; the lowest of equals.
+
+    Examples
+    --------
+    >>> best_threshold(Predictions(np.array([0.0, 2.0]), np.array([-3.0, -1.0])), "f1")
+    -0.5
+    """
+    logits = np.unique(found.logits)
+    cuts = np.concatenate([logits[:1] - 1, (logits[1:] + logits[:-1]) / 2])
+    of_counts = SCORES[score].of_counts
+    if of_counts is None:
+        raise ValueError(f"score={score!r} is none of decisions: take one of {', '.join(DECIDED)}.")
+    return float(cuts[np.argmax(of_counts(found.counts_at(cuts)))])
