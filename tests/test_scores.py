@@ -92,11 +92,11 @@ def test_a_moved_threshold_decides_where_the_logits_are_above_it(found, threshol
 @pytest.mark.parametrize(
     ("positives", "negatives", "zero"),
     [
-        ([-1, -1], [-1, -1], ["f1", "gmean", "recall", "precision"]),
-        ([1, 1], [1, 1], ["gmean", "specificity"]),
-        ([], [1], ["f1", "gmean", "recall", "precision", "specificity"]),
-        ([], [-1], ["f1", "gmean", "recall", "precision"]),
-        ([1], [], ["gmean", "specificity"]),
+        ([-1, -1], [-1, -1], ["f1", "gmean", "recall", "precision", "mcc"]),
+        ([1, 1], [1, 1], ["gmean", "specificity", "mcc"]),
+        ([], [1], [*DECIDED]),
+        ([], [-1], ["f1", "gmean", "recall", "precision", "mcc"]),
+        ([1], [], ["gmean", "specificity", "mcc"]),
     ],
 )
 def test_a_score_whose_denominator_is_zero_is_zero(positives, negatives, zero):

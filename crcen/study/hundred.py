@@ -15,8 +15,8 @@ import pandas as pd
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from crcen.study.methods import HUNDRED, METHODS
-from crcen.study.protocol import PROTOCOLS, Cell, Fit, cells
+from crcen.study.methods import METHODS
+from crcen.study.protocol import PROTOCOLS, Cell, Fit, Protocol, cells
 from crcen.study.record import Record
 from crcen.study.scores import DECIDED, SCORES, Predictions
 from crcen.study.tables import (
@@ -33,12 +33,17 @@ from crcen.weights import alpha_from_lam
 
 #: Methods that fit their classifier to as many rows of one class as of the other.
 BALANCED = ("ADASYN", "SMOTE", "RUSB", "EE", "BRF", "BRF 2019")
-#: Those whose threshold is also tuned, on held-out training rows.
-TUNED = PROTOCOLS["hundred held out"].methods
+#: What a threshold is tuned for, each at one of its own.
+TUNED_FOR = ("f1", "gmean", "balanced_accuracy", "mcc")
 COSTS = (2, 5, "IR", 100)  # of a missed minority row, in false alarms
 
 
-def score_sets(record: Record, datasets: Iterable[str], seed: int = 0) -> pd.DataFrame:
+def score_sets(
+    record: Record,
+    datasets: Iterable[str],
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> pd.DataFrame:
     """Score every method on every split of data sets, a row each.
 
     Parameters
@@ -49,6 +54,8 @@ def score_sets(record: Record, datasets: Iterable[str], seed: int = 0) -> pd.Dat
         Their names.
     seed : int, default=0
         Seed of the splits.
+    protocols : mapping
+        What ``"hundred"`` and ``"hundred held out"`` mean.
 
     Returns
     -------
@@ -59,13 +66,13 @@ def score_sets(record: Record, datasets: Iterable[str], seed: int = 0) -> pd.Dat
         `quotient`, of Eq. 7 on the test rows, for methods of the cross entropy. A tuned threshold,
         as of ``"MLP tuned"``, has decisions only.
     """
-    held_out = PROTOCOLS["hundred held out"]
-    wanted = cells(datasets, HUNDRED, {"hundred": PROTOCOLS["hundred"]})
-    wanted += cells(datasets, TUNED, {"hundred held out": held_out})
+    of, held_out = protocols["hundred"], protocols["hundred held out"]
+    wanted = cells(datasets, of.methods, {"hundred": of})
+    wanted += cells(datasets, held_out.methods, {"hundred held out": held_out})
     place = places(record, seed)
     rows: dict[tuple[str, str, int], dict[str, Any]] = {}
     ranked: dict[Fit, dict[str, float]] = {}  # which methods at several thresholds share
-    for cell, fit in fits_of(wanted, of_seed(record.searches, seed)).items():
+    for cell, fit in fits_of(wanted, of_seed(record.searches, seed), protocols).items():
         if fit is None or fit not in place:
             continue
         if cell.protocol != "hundred":
@@ -121,7 +128,7 @@ def _tuned(record: Record, fit: Fit, place: Mapping[Fit | None, int]) -> dict[st
     found = record.predictions(place[fit])
     held_out = together(by_fold(record, fit, place=place))
     return {
-        score: SCORES[score].of(found.moved(best_threshold(held_out, score))) for score in DECIDED
+        score: SCORES[score].of(found.moved(best_threshold(held_out, score))) for score in TUNED_FOR
     }
 
 
