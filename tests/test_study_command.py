@@ -47,7 +47,7 @@ def test_it_fills_the_folder_results_with_the_paper_s_protocol_by_default(
     assert __main__.main([]) == 0
     [((record, wanted), options)] = asked
     assert (record.folder.name, options["seed"], options["n_jobs"]) == ("results", 0, 1)
-    assert wanted == protocol.cells(TABLE_2, METHODS, {"paper": Protocol(2)})
+    assert wanted == protocol.cells(TABLE_2, METHODS, {"paper": PROTOCOLS["paper"]})
     assert capsys.readouterr().out == f"0 of {len(wanted)} cells are in results\n"
 
 
