@@ -10,7 +10,7 @@ from small import GRID, load
 from crcen.study import __main__, protocol
 from crcen.study import run as run_module
 from crcen.study.admission import GROUPS, MAIN
-from crcen.study.datasets import DATASETS, TABLE_2, DataError, DatasetUnavailable
+from crcen.study.datasets import TABLE_2, DataError, DatasetUnavailable
 from crcen.study.methods import METHODS
 from crcen.study.protocol import PROTOCOLS, Protocol
 from crcen.study.record import Record
@@ -102,7 +102,7 @@ def test_the_help_names_all_that_can_be_asked_for(capsys):
         __main__.main(["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("usage: python -m crcen.study ")
-    for name in (*GROUPS, *DATASETS, *METHODS, *PROTOCOLS):
+    for name in (*GROUPS, *TABLE_2, *METHODS, *PROTOCOLS):
         assert name in shown
 
 

@@ -54,14 +54,15 @@ def cluster(address: str | None) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m crcen.study", description=__doc__)
-    for option, known, default, shown in (
-        ("--datasets", [*GROUPS, *DATASETS], [*TABLE_2], "the paper's six"),
-        ("--methods", METHODS, [*METHODS], "all"),
-        ("--protocols", PROTOCOLS, ["paper"], "paper"),
+    sets = f"{', '.join([*GROUPS, *TABLE_2])} or another key of crcen.DATASETS"
+    for option, known, of, default, shown in (
+        ("--datasets", [*GROUPS, *DATASETS], sets, [*TABLE_2], "the paper's six"),
+        ("--methods", METHODS, ", ".join(METHODS), [*METHODS], "all"),
+        ("--protocols", PROTOCOLS, ", ".join(PROTOCOLS), ["paper"], "paper"),
     ):
         parser.add_argument(
             option, nargs="+", choices=[*known], default=default, metavar="NAME",
-            help=f"of {', '.join(known)}; default: {shown}",
+            help=f"of {of}; default: {shown}",
         )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
