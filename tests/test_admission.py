@@ -23,10 +23,11 @@ from crcen.study.datasets import COLLECTION, DATASETS, TABLE_2, load_dataset, lo
 
 
 def made(rng, n=400, columns=6):
-    """A set with numbers, a column of two values, one of five, one that does not vary."""
+    """A set with numbers, a column of two values, one of 129, one that does not vary."""
     rows = rng.normal(size=(n, columns))
     rows[:, 0] = rng.integers(0, 2, n)
-    rows[:, 1] = rng.integers(0, 5, n) / 64  # halves of a decimal place
+    rows[:, 1] = rng.integers(0, 129, n)
+    rows[:2, 1] = 0, 128  # so that scaled values end halfway between decimal places
     rows[:, 2] = 7
     return Bunch(data=rows, target=(np.arange(n) % 8 == 0).astype(int))
 

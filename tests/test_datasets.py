@@ -263,6 +263,19 @@ def test_a_file_is_accepted_by_its_own_digest(
     np.testing.assert_array_equal(bunch.data, DATA + 1)
 
 
+def test_a_set_whose_arrays_nobody_has_seen_is_accepted_by_its_file_alone(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the seven of the collection must be that were not at hand."""
+    known = replace(tiny, arrays_sha256="", file_sha256=hashlib.sha256(npz()).hexdigest())
+    monkeypatch.setattr(datasets, "DATASETS", {"tiny": known})
+    file = put(npz(), tmp_path)
+    assert load_dataset("tiny", tmp_path).sha256 == tiny.arrays_sha256
+    file.write_bytes(npz(DATA + 1))
+    with pytest.raises(DataError, match=f"Expected a file with SHA-256 {known.file_sha256}, found"):
+        load_dataset("tiny", tmp_path)
+
+
 def test_a_compressed_file_is_accepted_by_its_arrays(tiny: Dataset, tmp_path: Path) -> None:
     stream = io.BytesIO()
     np.savez_compressed(stream, data=np.asfortranarray(DATA), label=LABEL)
@@ -461,6 +474,24 @@ def test_download(server: Server, tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["new/home/zenodo/x99data.npz"]
     assert load_dataset("tiny", home).source == "data home (zenodo/x99data.npz)"
     assert server.requests == 1
+
+
+def test_one_download_brings_all_of_the_collection_that_is_not_there(
+    server: Server, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = {"tiny": 99, "second": 7, "third": 8}
+    listed = {
+        name: replace(tiny, name=name, file=f"x{number}data.npz")
+        for name, number in numbers.items()
+    }
+    monkeypatch.setattr(datasets, "DATASETS", listed | {"keel": DATASETS["ecoli4"]})
+    mine = put(b"damaged, but not asked for", tmp_path, 8)
+    server.body = tar_gz(**{f"x{n}data.npz": npz() for n in (1, 7, 99)})
+    assert load_dataset("second", tmp_path).source.startswith("downloaded from ")
+    assert load_dataset("tiny", tmp_path).source == "data home (zenodo/x99data.npz)"
+    assert mine.read_bytes() == b"damaged, but not asked for"
+    assert server.requests == 1
+    assert files_in(tmp_path) == [f"zenodo/x{n}data.npz" for n in (7, 8, 99)]
 
 
 BAD_BODIES = {

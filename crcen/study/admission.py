@@ -2,9 +2,9 @@
 
 A set is admitted by its size and its imbalance alone, which are in ``sets.csv``:
 
-- to the main analysis if N0/N1 is at least 5 and N1 at least 40, so that a fifth of the rows, the
-  test part, holds eight of the minority or more;
-- to the wide one if N0/N1 is at least 5 and N1 at least 20.
+- to the main analysis if N0/N1 is at least 5 and N1 at least 40, so that the quarter of the rows
+  that is tested on holds ten of the minority;
+- to the wide one if N0/N1 is at least 5 and N1 at least 20, so that it holds five.
 
 Two sets with the same rows count once. They are the same if their classes have the same sizes to
 1 %, and at least 99 % of the rows of each class are in both, whatever the order of the rows and of
