@@ -5,12 +5,18 @@ is taken to be
 
 .. math:: y_i = x_i^\top \beta + u_{\text{family}(i)} + v_i + e_i
 
-with a deviation :math:`u` of the family, one :math:`v` of the set, and an error :math:`e` of its
-splits whose variance is known from them. The deviations' variances are found by restricted maximum
-likelihood (REML). They only weigh the sets: standard errors are robust to a wrong model, since
-they rest on how the families differ (CR2; Bell & McCaffrey 2002), with Satterthwaite's degrees of
-freedom. So it does no harm that errors of sets that share rows depend on each other, nor that the
-variance over overlapping splits is a rule of thumb.
+with a deviation :math:`u` of the family, one :math:`v` of the set, and an error :math:`e` whose
+variance its splits tell. The variances of the deviations are found by restricted maximum likelihood
+(REML). The model only weighs the sets: standard errors rest on how the families differ, and are
+right even if it is wrong (CR2; Bell & McCaffrey 2002), with Satterthwaite's degrees of freedom. So
+it does no harm that sets that share rows share errors, nor that the variance over overlapping
+splits is a rule of thumb.
+
+By default every error has the mean variance. A meta-analysis would weigh sets by their own, but
+here the precise sets are no sample of all: where rows are few, scores are noisy and differences
+large, and two methods that do the same on all splits have a difference of exactly 0 with no
+variance at all. Weighed, the mean is drawn to such sets: where differences grow with the noise, an
+interval of 95% held the mean in 3 to 60% of simulations, and without weights in 92 to 96%.
 
 Each difference is raw, method minus baseline: if less of a score is better, below 0 is better.
 """
@@ -24,11 +30,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import linalg, optimize, stats
+from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
 from crcen.study.splits import TEST_SIZE
 from crcen.study.statistics import ROUNDING, critical_difference, sd, within
+from crcen.threads import one_thread
 from crcen.validation import NOT_NEGATIVE, check_number
 
 _Values = NDArray[np.float64]
@@ -165,13 +172,17 @@ class _Fit(NamedTuple):
     of_set: float
 
 
-def _fit(found: pd.DataFrame, X: _Values) -> _Fit | None:
+@one_thread()  # two are ten times as slow on matrices of this size
+def _fit(found: pd.DataFrame, X: _Values, weighed: bool) -> _Fit | None:
     """Fit the model; None if the families are too few for it, or columns depend on each other."""
     n, k = X.shape
     codes, names = pd.factorize(found["family"])
     if len(names) <= k or np.linalg.matrix_rank(X) < k:
         return None
-    y, v = found["mean"].to_numpy(float), steadied(found).to_numpy(float)
+    y = found["mean"].to_numpy(float)
+    v = np.full(n, np.nan_to_num(found["variance"].mean()))
+    if weighed:
+        v = steadied(found).to_numpy(float)
     scale = y.var() + v.mean() or 1.0
     y, v = y / math.sqrt(scale), v / scale + ROUNDING  # all may be zero
     Xy = np.column_stack([X, y])
@@ -185,34 +196,37 @@ def _fit(found: pd.DataFrame, X: _Values) -> _Fit | None:
         Wxy = w[:, None] * Xy  # times the inverse of the covariance, by Sherman and Morrison
         Wxy -= w[:, None] * (Z @ (shrunk[:, None] * (Z.T @ Wxy)))
         WX, Wy = Wxy[:, :k], Wxy[:, k]
-        M = linalg.inv(X.T @ WX)
+        M = np.linalg.inv(X.T @ WX)
         Py = Wy - WX @ (M @ (X.T @ Wy))
         value = -np.log(w).sum() + np.log1p(of[0] * total).sum() - np.linalg.slogdet(M)[1] + y @ Py
         ZWX = Z.T @ WX
-        slope = (
-            (total / (1 + of[0] * total)).sum()
-            - np.sum(M * (ZWX.T @ ZWX))
-            - ((Z.T @ Py) ** 2).sum(),
-            w.sum() - shrunk @ (Z.T @ w**2) - np.sum(M * (WX.T @ WX)) - Py @ Py,
+        traces = (
+            (total / (1 + of[0] * total)).sum() - (M * (ZWX.T @ ZWX)).sum(),
+            w.sum() - shrunk @ (Z.T @ w**2) - (M * (WX.T @ WX)).sum(),
         )
-        return float(value), np.array(slope)
+        slope = np.array(traces) - (((Z.T @ Py) ** 2).sum(), (Py**2).sum())
+        return float(value), slope
 
     # Where each family is one set, only the sum can be told: it is then taken to be the family's.
     most = None if len(names) < n else 0
     of = optimize.minimize(
-        deviance, (0.5, 0.5 if most is None else 0), jac=True, bounds=[(0, None), (0, most)]
+        deviance,
+        (0.5, 0.5 if most is None else 0),
+        jac=True,
+        bounds=[(0, None), (0, most)],
+        options={"ftol": 1e-13, "gtol": 1e-8},
     ).x
 
     V = np.diag(v + of[1]) + of[0] * (Z @ Z.T)
-    WX = linalg.solve(V, X, assume_a="pos")
-    M = linalg.inv(X.T @ WX)
+    WX = np.linalg.solve(V, X)
+    M = np.linalg.inv(X.T @ WX)
     beta = M @ (WX.T @ y)
     left = V - X @ M @ X.T  # the covariance of the residuals, if the model is right
     lines = np.zeros((k, len(names), n))  # what each family gives to each coefficient
     for family in range(len(names)):
         rows = np.flatnonzero(codes == family)
         block = np.ix_(rows, rows)
-        D = linalg.cholesky(V[block])
+        D = np.linalg.cholesky(V[block]).T
         lines[:, family, rows] = M @ WX[rows].T @ D.T @ _inverse_root(D @ left[block] @ D.T) @ D
     se = np.sqrt(((lines @ (y - X @ beta)) ** 2).sum(axis=1))
     Q = lines @ left @ lines.transpose(0, 2, 1)
@@ -223,7 +237,7 @@ def _fit(found: pd.DataFrame, X: _Values) -> _Fit | None:
 
 def _inverse_root(B: _Values) -> _Values:
     """Compute the symmetric root of the pseudo-inverse: a family may fix a coefficient alone."""
-    values, vectors = linalg.eigh(B)
+    values, vectors = np.linalg.eigh(B)
     kept = values > 1e-10 * values.max()
     kept_vectors = vectors[:, kept]
     return (kept_vectors / np.sqrt(values[kept])) @ kept_vectors.T
@@ -246,7 +260,8 @@ class Pooled(NamedTuple):
     tau_family, tau_set
         The standard deviations of families, and of sets within one.
     new_low, new_high
-        The interval in which the true difference of a new set of a new family falls.
+        The interval in which the true difference of a new set of a new family falls; roughly, 95%
+        were 81 to 97% in simulations.
     n_sets, n_families
         How many there are.
     """
@@ -266,7 +281,7 @@ class Pooled(NamedTuple):
     n_families: int
 
 
-def random_effects(found: pd.DataFrame, level: float = 0.95) -> Pooled:
+def random_effects(found: pd.DataFrame, level: float = 0.95, *, weighed: bool = False) -> Pooled:
     r"""Pool the differences of data sets, with families as clusters.
 
     The interval of the mean is :math:`\hat\mu \pm t_\nu \, \text{se}`, that of a new set
@@ -279,6 +294,9 @@ def random_effects(found: pd.DataFrame, level: float = 0.95) -> Pooled:
         Of `effects`.
     level : float, default=0.95
         Level of both intervals.
+    weighed : bool, default=False
+        Whether the sets' own variances, `steadied`, weigh them: more precise where the difference
+        does not depend on the noise, far off where it does.
 
     Returns
     -------
@@ -302,7 +320,7 @@ def random_effects(found: pd.DataFrame, level: float = 0.95) -> Pooled:
     [0.18, 0.06, 0.3, 2.67]
     """
     n, n_families = len(found), found["family"].nunique()
-    fit = _fit(found, np.ones((n, 1)))
+    fit = _fit(found, np.ones((n, 1)), weighed)
     if fit is None:
         nothing = np.full(1, math.nan)
         fit = _Fit(np.full(1, found["mean"].mean()), nothing, nothing, math.nan, math.nan)
@@ -336,7 +354,7 @@ class Equivalence(NamedTuple):
     p: float
 
 
-def equivalence(found: pd.DataFrame, margin: float) -> Equivalence:
+def equivalence(found: pd.DataFrame, margin: float, *, weighed: bool = False) -> Equivalence:
     """Decide whether two methods are the same over data sets, but for a margin.
 
     Parameters
@@ -345,6 +363,8 @@ def equivalence(found: pd.DataFrame, margin: float) -> Equivalence:
         Of `effects`.
     margin : float
         The largest mean difference that counts as none; to be written down before one is seen.
+    weighed : bool, default=False
+        As in `random_effects`.
 
     Returns
     -------
@@ -368,7 +388,7 @@ def equivalence(found: pd.DataFrame, margin: float) -> Equivalence:
     (True, None)
     """
     margin = check_number("margin", margin, NOT_NEGATIVE)
-    pooled = random_effects(found, level=0.9)
+    pooled = random_effects(found, 0.9, weighed=weighed)
     room = margin - abs(pooled.mean)
     p = float(room <= 0) if pooled.se == 0 else stats.t.sf(room / pooled.se, pooled.df)
     return Equivalence(within(pooled.low, pooled.high, margin), pooled.low, pooled.high, float(p))
@@ -379,6 +399,8 @@ def meta_regression(
     properties: pd.DataFrame,
     level: float = 0.95,
     adjust: Literal["holm", "fdr_bh"] = "holm",
+    *,
+    weighed: bool = False,
 ) -> pd.DataFrame:
     """Ask which properties of data sets go with a larger difference, all of them at once.
 
@@ -394,6 +416,8 @@ def meta_regression(
     adjust : {"holm", "fdr_bh"}
         How p-values are adjusted for the number of properties: Holm's bound on any false finding,
         or that of Benjamini and Hochberg on their share.
+    weighed : bool, default=False
+        As in `random_effects`.
 
     Returns
     -------
@@ -425,7 +449,7 @@ def meta_regression(
         raise ValueError(
             f"properties lacks finite values of {missing}: give them, or drop the sets."
         )
-    fit = _fit(found, np.column_stack([np.ones(len(found)), values.to_numpy(float)]))
+    fit = _fit(found, np.column_stack([np.ones(len(found)), values.to_numpy(float)]), weighed)
     columns = ["coefficient", "low", "high", "df", "p", "adjusted"]
     if fit is None:
         return pd.DataFrame(np.nan, index=values.columns, columns=columns)
