@@ -288,18 +288,20 @@ def noisy(rng, growth):
 
 @pytest.mark.parametrize("growth", [0, 1])
 def test_the_interval_covers_as_often_as_it_says(seed, growth):
-    rng, n = np.random.default_rng(seed), 150
+    rng, n = np.random.default_rng(seed), 100
     found = [random_effects(noisy(rng, growth)) for _ in range(n)]
     covered = sum(each.low <= 1 <= each.high for each in found)
-    # Satterthwaite's law is not exact: COVERAGE were found in 4,000 draws.
+    # The law is not exact: of 4,000 draws it was 95% without growth, 93% with it.
     assert stats.binom.cdf(covered, n, 0.93) > RARE
 
 
 def test_weights_draw_the_mean_to_the_precise_sets(seed):
     rng = np.random.default_rng(seed)
     found = [noisy(rng, 1) for _ in range(40)]
-    off = [np.subtract(random_effects(each, weighed=True).mean, 1) for each in found]
-    assert np.mean(off) < -0.1
+    drawn_by = [
+        random_effects(each, weighed=True).mean - random_effects(each).mean for each in found
+    ]
+    assert np.mean(drawn_by) < -0.05  # of a mean of 1; it was 0.15 in 300 draws
 
 
 # Verdicts
