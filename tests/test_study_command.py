@@ -12,7 +12,7 @@ from crcen.study import run as run_module
 from crcen.study.admission import GROUPS, MAIN
 from crcen.study.datasets import TABLE_2, DataError, DatasetUnavailable
 from crcen.study.methods import METHODS
-from crcen.study.protocol import PROTOCOLS, Protocol
+from crcen.study.protocol import PROTOCOLS
 from crcen.study.record import Record
 
 

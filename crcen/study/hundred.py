@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from crcen.study.methods import METHODS
 from crcen.study.protocol import PROTOCOLS, Cell, Fit, Protocol, cells
@@ -28,7 +27,7 @@ from crcen.study.tables import (
     places,
     together,
 )
-from crcen.theory.laws import platt_line
+from crcen.threads import one_thread
 from crcen.weights import alpha_from_lam
 
 #: Methods that fit their classifier to as many rows of one class as of the other.
@@ -38,6 +37,7 @@ TUNED_FOR = ("f1", "gmean", "balanced_accuracy", "mcc")
 COSTS = (2, 5, "IR", 100)  # of a missed minority row, in false alarms
 
 
+@one_thread()  # several would wait for each other on rows of this number
 def score_sets(
     record: Record,
     datasets: Iterable[str],
@@ -106,11 +106,10 @@ def _ranked(found: Predictions, method: str, lam: float) -> dict[str, float]:
     plain = found.moved(log_ratio(found) if method in BALANCED else back)
     o = plain.logits
     scores = {
-        "auc": float(roc_auc_score(y, o)),
-        "average_precision": float(average_precision_score(y, o)),
+        "auc": SCORES["auc"].of(found),
+        "average_precision": SCORES["average_precision"].of(found),
         "brier": float(np.mean((expit(o) - y) ** 2)),
         "log_loss": float(np.mean(np.logaddexp(0, np.where(y == 1, -o, o)))),
-        "slope": platt_line(o, y)[1] if plain.positives.min() < plain.negatives.max() else np.nan,
     }
     for cost in COSTS:
         of = ratio if cost == "IR" else float(cost)

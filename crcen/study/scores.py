@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+from scipy.stats import rankdata
+from sklearn.metrics import brier_score_loss, log_loss
 
 from crcen.theory.expense import Confusion
 
@@ -122,6 +123,21 @@ def _mcc(of: Confusion) -> Any:
     return _share(tp * tn - fp * fn, spread)
 
 
+def _auc(found: Predictions) -> float:
+    """Count the pairs in the right order, by the ranks of the minority (Mann and Whitney)."""
+    n1, n0 = found.positives.size, found.negatives.size
+    above = rankdata(found.logits)[:n1].sum() - n1 * (n1 + 1) / 2
+    return float(above / (n1 * n0))
+
+
+def _average_precision(found: Predictions) -> float:
+    """Average the precision at each logit of the minority, ties decided together."""
+    positives = np.sort(found.positives)
+    tp = positives.size - np.searchsorted(positives, positives)
+    fp = found.negatives.size - np.searchsorted(np.sort(found.negatives), positives)
+    return float(np.mean(tp / (tp + fp)))
+
+
 #: Those that decisions have, without a ranking or a probability.
 DECIDED = ("f1", "gmean", "recall", "precision", "specificity", "balanced_accuracy", "mcc")
 
@@ -134,10 +150,9 @@ SCORES: dict[str, Score] = {
     "specificity": _decided("specificity", _specificity),
     "balanced_accuracy": _decided("balanced accuracy", _balanced_accuracy),
     "mcc": _decided("Matthews correlation", _mcc),
-    "average_precision": Score(
-        "average precision", lambda found: average_precision_score(found.labels, found.logits)
-    ),
-    "auc": Score("AUC", lambda found: roc_auc_score(found.labels, found.logits)),
+    # By their formulas: scikit-learn's checks of the input take twenty times as long.
+    "average_precision": Score("average precision", _average_precision),
+    "auc": Score("AUC", _auc),
     "brier": Score(
         "Brier score", lambda found: brier_score_loss(found.labels, expit(found.logits)), True
     ),
