@@ -36,6 +36,9 @@ fuzz: .venv/installed  ## call every public function with 100,000 odd inputs: an
 benchmark: .venv/installed  ## compute what the record in results/ lacks of Table 3, on all cores
 	$(BIN)/python -m crcen.study --n-jobs -1
 
+ensembles: .venv/installed .venv-2019/installed  ## record RUSBoost and EasyEnsemble as of 2019
+	$(BIN)/python -m crcen.study.past .venv-2019/bin/python
+
 speed: .venv/installed  ## measure how fast training is, beside other libraries: 20 minutes
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py
@@ -58,4 +61,12 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help book pdf bundle venv test style fuzz benchmark speed verify mutants clean
+.venv-2019/installed: requirements-2019.txt
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo 'the old packages need Python 3.11: make ensembles PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo "installing the old packages into .venv-2019: a minute, once"
+	@'$(PYTHON)' -m venv .venv-2019
+	@.venv-2019/bin/python -m pip install -q --disable-pip-version-check -r requirements-2019.txt
+	@touch $@
+
+.PHONY: help book pdf bundle venv test style fuzz benchmark ensembles speed verify mutants clean

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from crcen import choose_lam, imbalance_ratio, lam_from_alpha
 from crcen.study.datasets import TABLE_2, DatasetUnavailable, load_dataset
 from crcen.study.fit import MOVED, SEARCHED, fit
-from crcen.study.methods import METHODS, NETWORKS, TABLE_3
+from crcen.study.methods import METHODS, NETWORKS, PAST, TABLE_3
 from crcen.study.mishaps import SCRATCH
 from crcen.study.protocol import APPLIED, PROTOCOLS, WISHES, Cell, Fit, cells
 from crcen.study.record import ENVIRONMENT, KEYS, Record
@@ -98,6 +98,13 @@ def test_the_papers_protocol_is_recorded_for_another_processor_too(other, datase
     assert missing(other, cells([dataset], TABLE_3, {"paper": PROTOCOLS["paper"]})) == []
 
 
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("name", PAST)
+def test_the_ensembles_of_2019_are_recorded_on_every_split(record, place, dataset, name):
+    found = [place[Fit(dataset, name, "{}", split)] for split in range(N_SPLITS)]
+    assert (record.fits.loc[found, "failed"] == "").all()
+
+
 # A row is stale if the modules that compute it (comments and docstrings apart), the parameters of
 # its method or its data are not those that it was made with, by the digests in it. Its numbers may
 # be the same all the same, but nobody has seen it: remove the rows and run again what is missing.
@@ -162,7 +169,7 @@ def test_cells_that_ask_for_the_same_fit_are_shown_the_same_row(record, named):
 
 READERS = [job for job in plan.plan(ROOT, "quick") if "results" in job.parameters]
 # Which find a row by the fit's name.
-VIEWS = {"shown", "score_cells", "figure_1", "by_fold", "places", "compared"}
+VIEWS = {"shown", "score_cells", "figure_1", "score_past", "by_fold", "places", "compared"}
 
 
 def code_of(job):

@@ -213,6 +213,17 @@ def test_an_environment_says_what_it_is(record):
     assert (record.folder / name / ENVIRONMENT).stat().st_mtime_ns == made
 
 
+def test_rows_of_another_process_stand_in_the_environment_that_made_them(record):
+    record.add("fits", "one", [fit()])
+    about = {"versions": {"numpy": "0.1"}, "kernels": {"blas": ["Abacus"]}, "processor": "beads"}
+    record.add("fits", "one", [fit(split=1)], about)
+    record.read()
+    here, there = record.fits["environment"]
+    assert here == module.here()
+    assert there.startswith("abacus-")
+    assert record.environments[there] == about
+
+
 @pytest.mark.parametrize("what", ["versions", "kernels"])
 def test_other_versions_and_other_kernels_are_other_environments(record, what, monkeypatch):
     record.add("fits", "one", [fit()])

@@ -88,6 +88,11 @@ def code(method: BaseEstimator) -> str:
     return hashlib.sha256(f"{_sources()}\n{parameters}".encode()).hexdigest()[:12]
 
 
+def code_of(path: Path) -> str:
+    """Digest a file that computes rows by itself, without comments, docstrings and blank lines."""
+    return hashlib.sha256(_bare(path.read_text(encoding="utf-8")).encode()).hexdigest()[:12]
+
+
 @cache
 def _sources() -> str:
     modules = sorted(_modules(COMPUTES).items())

@@ -102,8 +102,10 @@ def _about() -> dict[str, Any]:
 
 
 def _name(about: Mapping[str, Any]) -> str:
-    text = json.dumps(about, sort_keys=True)
-    return f"{about['kernels']['numba']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    text = json.dumps({name: about[name] for name in ("versions", "kernels")}, sort_keys=True)
+    kernels = about["kernels"]
+    compiled = kernels["numba"] if "numba" in kernels else "-".join(kernels["blas"]).lower()
+    return f"{compiled}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class Record:
@@ -197,8 +199,14 @@ class Record:
             *(values[slice(*at[line : line + 2])] / 1000 for at, values in self._logits[part])
         )
 
-    def add(self, kind: Kind, dataset: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Put rows beside those of a data set, whole or not at all, in this machine's environment.
+    def add(
+        self,
+        kind: Kind,
+        dataset: str,
+        rows: Iterable[Mapping[str, Any]],
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put rows beside those of a data set, whole or not at all, in their environment.
 
         Parameters
         ----------
@@ -208,8 +216,10 @@ class Record:
             The data set.
         rows : iterable of mapping
             The names of `KEYS`, and whatever else there is to be known of each.
+        about : mapping, optional
+            The versions, kernels and processor that made them; by default those of this process.
         """
-        folder = self._here() / kind
+        folder = self._home(about or _about()) / kind
         folder.mkdir(parents=True, exist_ok=True)
         # Of two files that are of one time for the disk, the name tells which came later.
         name = f"{dataset}.{time.time_ns():020}-{uuid4().hex}.parquet"
@@ -243,13 +253,12 @@ class Record:
                     raise
         raise AssertionError
 
-    def _here(self) -> Path:
-        """Make the folder of this machine's environment, which says what it is."""
-        about = _about()
+    def _home(self, about: Mapping[str, Any]) -> Path:
+        """Make the folder of an environment, which says what it is."""
         folder = self.folder / _name(about)
         if not (folder / ENVIRONMENT).exists():
             folder.mkdir(parents=True, exist_ok=True)
-            found = about | {"processor": processor()}
+            found = {"processor": processor()} | dict(about)
             write_whole(folder / ENVIRONMENT, json.dumps(found, indent=1, sort_keys=True) + "\n")
         return folder
 

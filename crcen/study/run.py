@@ -22,8 +22,9 @@ from threadpoolctl import threadpool_limits
 from crcen.choice import choose_lam
 from crcen.study.datasets import DATASETS, load_available, load_dataset
 from crcen.study.fit import Rows, fit, search
-from crcen.study.methods import METHODS, Method
+from crcen.study.methods import METHODS, PAST, Method
 from crcen.study.mishaps import deaf, end_with
+from crcen.study.past import SCRIPT
 from crcen.study.protocol import (
     PROTOCOLS,
     WISHES,
@@ -32,7 +33,7 @@ from crcen.study.protocol import (
     Protocol,
     Search,
 )
-from crcen.study.provenance import code
+from crcen.study.provenance import code, code_of
 from crcen.study.record import Record, RecordError, thousandths
 from crcen.study.scores import Predictions
 from crcen.study.splits import FOLDS, Index, Labels, folds, splits
@@ -363,6 +364,7 @@ def stale(record: Record, load: Callable[[str], Bunch] = load_dataset) -> list[s
     """
     lines = []
     code_now = {name: code(method.pipeline(0)) for name, method in METHODS.items()}
+    code_now |= dict.fromkeys(PAST, code_of(SCRIPT))
     every = pd.concat([record.fits["dataset"], record.searches["dataset"]])
     loaded = load_available(sorted(every[every.isin([*DATASETS])].unique()), load)
     data_now = {name: each.sha256[:12] for name, each in loaded.items()}

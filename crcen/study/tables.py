@@ -13,7 +13,7 @@ from scipy.special import expit
 from crcen.key_equation import fresh_key_equation
 from crcen.study.datasets import TABLE_2
 from crcen.study.fit import MOVED
-from crcen.study.methods import METHODS, TOL
+from crcen.study.methods import METHODS, PAST, TOL
 from crcen.study.protocol import (
     HELD_OUT,
     PROTOCOLS,
@@ -184,6 +184,22 @@ def score_cells(
     frame = pd.DataFrame(rows, columns=None if rows else [*Cell._fields, *others])
     last = [name for name in frame if name not in (*Cell._fields, "rows", "seed")]
     return frame[[*Cell._fields, *last]].sort_values([*Cell._fields], ignore_index=True)
+
+
+def score_past(record: Record, seed: int = 0) -> pd.DataFrame:
+    """Show the fits of the `PAST` methods, which no cell names, with the scores of their decisions.
+
+    Returns
+    -------
+    DataFrame
+        A row a fit: the columns of `record.fits`, the scores `DECIDED` and the counts tn, fp, fn,
+        tp, nan if it failed.
+    """
+    fits = of_seed(record.fits, seed)
+    fits = fits[fits["method"].isin([*PAST])]
+    columns = [*DECIDED, *Confusion._fields]
+    scores = [_scores(record, place, moved=False) for place in fits.index]
+    return fits.join(pd.DataFrame(scores, index=fits.index, columns=columns))
 
 
 def _scores(record: Record, row: int, moved: bool) -> dict[str, float]:
