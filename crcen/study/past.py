@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from crcen.study.datasets import DATASETS, load_available, load_dataset
+from crcen.study.datasets import TABLE_2, load_available, load_dataset
 from crcen.study.methods import PAST
 from crcen.study.mishaps import told
 from crcen.study.protocol import PROTOCOLS, Fit
@@ -43,7 +43,7 @@ def fill(
     record: Record,
     answer: Answer,
     *,
-    datasets: Iterable[str] = DATASETS,
+    datasets: Iterable[str] = TABLE_2,
     n_splits: int = N_SPLITS,
     seed: int = 0,
     load: Callable[[str], Bunch] = load_dataset,
@@ -133,8 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m crcen.study.past", description=__doc__)
     parser.add_argument("python", help="the Python of the other environment")
     parser.add_argument(
-        "--datasets", nargs="+", choices=[*DATASETS], default=[*DATASETS], metavar="NAME",
-        help=f"of {', '.join(DATASETS)}; default: all",
+        "--datasets", nargs="+", choices=[*TABLE_2], default=[*TABLE_2], metavar="NAME",
+        help=f"of {', '.join(TABLE_2)}; default: all",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--results", default="results", help="folder; default: %(default)s")
