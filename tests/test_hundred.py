@@ -66,13 +66,22 @@ def test_probabilities_are_judged_at_the_prior_of_the_data(name, record, scored)
     assert row["auc"] == pytest.approx(roc_auc_score(y, p), **close)
     assert row["log_loss"] == pytest.approx(log_loss(y, p), **close)
     assert row["brier"] == pytest.approx(brier_score_loss(y, p), **close)
-    line = LogisticRegression(C=np.inf).fit(np.log(p / (1 - p))[:, None], y)
-    assert row["slope"] == pytest.approx(line.coef_.item(), rel=1e-2)
     missed, alarms = ((p <= 1 / 6) & (y == 1)).sum(), ((p > 1 / 6) & (y == 0)).sum()
     assert row["cost 5"] == pytest.approx((alarms + 5 * missed) / 40)  # of 40 and 10 rows
     assert row["cost IR"] == pytest.approx(
         (((p > 0.2) & (y == 0)).sum() + 4 * ((p <= 0.2) & (y == 1)).sum()) / 40
     )
+
+
+def test_a_slope_is_that_of_all_splits_together(record, scored):
+    found = hundred.slopes(record, ["one"], ["LR", "LR weighted"], protocols=SMALL)
+    assert found["method"].tolist() == ["LR", "LR weighted"]
+    fits, parts = record.fits, []
+    for k in fits.index[(fits["method"] == "LR weighted") & (fits["rows"] == "test")]:
+        parts.append(record.predictions(k).moved(np.log(4)))
+    o, y = (np.concatenate([getattr(part, n) for part in parts]) for n in ("logits", "labels"))
+    line = LogisticRegression(C=np.inf).fit(o[:, None], y)
+    assert found["slope"][1] == pytest.approx(line.coef_.item(), rel=1e-3)
 
 
 def test_the_quotient_of_eq_7_is_that_of_the_weight_it_was_trained_with(record, scored):

@@ -25,8 +25,10 @@ from crcen.study.tables import (
     log_ratio,
     of_seed,
     places,
+    shown,
     together,
 )
+from crcen.theory.laws import platt_line
 from crcen.threads import one_thread
 from crcen.weights import alpha_from_lam
 
@@ -60,11 +62,10 @@ def score_sets(
     Returns
     -------
     DataFrame
-        dataset, method, split; the scores of `crcen.study.scores.SCORES`; `slope`, of Platt's
-        line, nan where a class is apart from the other; ``cost 2`` and so on, the cost per row when
-        a missed minority row costs as many false alarms, over that of the better constant; and
-        `quotient`, of Eq. 7 on the test rows, for methods of the cross entropy. A tuned threshold,
-        as of ``"MLP tuned"``, has decisions only.
+        dataset, method, split; the scores of `crcen.study.scores.SCORES`; ``cost 2`` and so on,
+        the cost when a missed minority row costs as many false alarms, over that of the better
+        constant; and `quotient`, of Eq. 7 on the test rows, for methods of the cross entropy. A
+        tuned threshold, as of ``"MLP tuned"``, has decisions only.
     """
     of, held_out = protocols["hundred"], protocols["hundred held out"]
     wanted = cells(datasets, of.methods, {"hundred": of})
@@ -86,7 +87,7 @@ def score_sets(
             continue
         found, lam = record.predictions(place[fit]), float(record.fits.loc[place[fit], "lam"])
         if fit not in ranked:
-            ranked[fit] = _ranked(found, cell.method, lam)
+            ranked[fit] = _ranked(found, shifted_back(found, cell.method, lam), lam)
         rows[key] = _decided(found, cell) | ranked[fit]
     index = pd.MultiIndex.from_tuples(rows, names=["dataset", "method", "split"])
     return pd.DataFrame([*rows.values()], index=index).reset_index()
@@ -99,12 +100,16 @@ def _decided(found: Predictions, cell: Cell) -> dict[str, float]:
     return {name: SCORES[name].of(found) for name in DECIDED}
 
 
-def _ranked(found: Predictions, method: str, lam: float) -> dict[str, float]:
+def shifted_back(found: Predictions, method: str, lam: float) -> Predictions:
+    """Take the prior that a method was trained under out of its logits (Proposition 1)."""
+    if method in BALANCED:
+        return found.moved(log_ratio(found))
+    return found if np.isnan(lam) else found.moved(float(logit(lam)))
+
+
+def _ranked(found: Predictions, plain: Predictions, lam: float) -> dict[str, float]:
     """Score what does not depend on a threshold, and decisions at those that costs ask for."""
-    y, ratio = found.labels, np.exp(log_ratio(found))
-    back = 0.0 if np.isnan(lam) else float(logit(lam))
-    plain = found.moved(log_ratio(found) if method in BALANCED else back)
-    o = plain.logits
+    y, ratio, o = found.labels, np.exp(log_ratio(found)), plain.logits
     scores = {
         "auc": SCORES["auc"].of(found),
         "average_precision": SCORES["average_precision"].of(found),
@@ -120,6 +125,45 @@ def _ranked(found: Predictions, method: str, lam: float) -> dict[str, float]:
     if not np.isnan(lam):
         scores["quotient"] = fresh_quotient(found, alpha_from_lam(lam, ratio))
     return scores
+
+
+@one_thread()
+def slopes(
+    record: Record,
+    datasets: Iterable[str],
+    methods: Iterable[str],
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> pd.DataFrame:
+    """Compute calibration slopes: of Platt's line, from the test rows of all splits of a set.
+
+    Parameters
+    ----------
+    record, datasets, seed, protocols
+        As in `score_sets`.
+    methods : iterable of str
+        The methods.
+
+    Returns
+    -------
+    DataFrame
+        dataset, method, slope: 1 if probabilities can be believed, below 1 if they are too bold;
+        nan where a class is apart from the other.
+    """
+    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
+    parts: dict[tuple[str, str], list[Predictions]] = {}
+    for cell, k in shown(record, wanted, seed, protocols).items():
+        if not record.fits.loc[k, "failed"]:
+            found, lam = record.predictions(k), float(record.fits.loc[k, "lam"])
+            plain = shifted_back(found, cell.method, lam)
+            parts.setdefault((cell.dataset, cell.method), []).append(plain)
+    rows = []
+    for (dataset, method), some in parts.items():
+        found = together(some)
+        apart = found.positives.min() >= found.negatives.max()
+        slope = np.nan if apart else platt_line(found.logits, found.labels)[1]
+        rows.append({"dataset": dataset, "method": method, "slope": slope})
+    return pd.DataFrame(rows, columns=["dataset", "method", "slope"])
 
 
 def _tuned(record: Record, fit: Fit, place: Mapping[Fit | None, int]) -> dict[str, float]:
