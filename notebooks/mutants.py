@@ -370,6 +370,7 @@ def _rotated_methods() -> None:
         return old(*given, **options).replace({"method": rotated})
 
     replace("crcen.study.tables", "score_cells", around(score_cells))
+    replace("crcen.study.hundred", "score_sets", around(score_cells))
 
     def compared(old: Any, *given: Any, **options: Any) -> Any:
         other = {"MLP": "CRCEN", "CRCEN": "MLP"}

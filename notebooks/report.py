@@ -95,17 +95,20 @@ def table(
     caption: str,
     formats: dict[str, Any] | None = None,
     paper: Collection[str] = (),
+    *,
+    sortable: bool = False,
 ) -> HTML:
     """Render a data frame, numbers to the right.
 
-    The columns named in `paper` are the paper's numbers, set apart. If two or more columns hold
+    The columns named in `paper` are the paper's numbers, set apart. A `sortable` table can be
+    sorted by a click on a column's name, and its rows filtered. If two or more columns hold
     text, each row becomes a block on a phone, whose lines begin with the names of the columns.
     """
     frame = frame.reset_index(drop=True)
     numbers = [all(map(is_number, frame[column])) for column in frame.columns]
     texts = [any(map(is_long, frame[column])) for column in frame.columns]
     blocks = sum(texts) > 1
-    classes = "report" + " blocks" * blocks
+    classes = "report" + " blocks" * blocks + " sortable" * sortable
     styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index").set_caption(caption)
     styler.cell_ids, styler.uuid_len = False, 0
     html = styler.set_uuid("").set_table_attributes(f'class="{classes}"').to_html()

@@ -1,0 +1,48 @@
+/* Long tables: sort by a column, keep the rows that hold a text. Without scripts they stay whole. */
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("table.sortable")) enhance(table);
+});
+
+function enhance(table) {
+  const body = table.tBodies[0];
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const down = head.ariaSort === "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      body.append(...[...body.rows].sort(by(column, down ? -1 : 1)));
+    });
+  });
+
+  const label = document.createElement("label");
+  const field = document.createElement("input");
+  field.type = "search";
+  label.className = "filter";
+  label.append("Rows with ", field);
+  table.parentElement.before(label);
+  field.addEventListener("input", () => {
+    const wanted = field.value.trim().toLowerCase();
+    for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  });
+}
+
+/* Numbers by their value, with what is none after them whatever the order; all else as a text. */
+function by(column, sign) {
+  const key = (row) => row.cells[column].textContent.trim();
+  const value = (text) => parseFloat(text.replace("\u2212", "-").replace(/,/g, ""));
+  return (a, b) => {
+    const [x, y] = [key(a), key(b)];
+    const [u, v] = [value(x), value(y)];
+    if (Number.isNaN(u) || Number.isNaN(v)) {
+      if (Number.isNaN(u) && Number.isNaN(v)) return sign * x.localeCompare(y);
+      return Number.isNaN(u) ? 1 : -1;
+    }
+    return sign * (u - v);
+  };
+}
