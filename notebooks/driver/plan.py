@@ -115,13 +115,22 @@ def inputs(root: Path) -> str:
 def named_files(
     folder: Path, values: Mapping[str, Any], known: Mapping[str, Parameter]
 ) -> dict[str, str]:
-    """Return the checksums of the files that parameters name, relative to the notebook's folder."""
+    """Return the checksums of the files that parameters name, relative to the notebook's folder.
+
+    With a file of a classifier go those of what is recorded of it.
+    """
     paths = {
         name: folder / value
         for name, value in values.items()
         if known[name].type == "str" and value and not known[name].range
     }
-    return {name: digest(path) for name, path in paths.items() if path.is_file()}
+    files = {name: path for name, path in paths.items() if path.is_file()}
+    for path in [path for path in files.values() if path.suffix == ".py"]:
+        from crcen.study.joined import home  # takes a second
+
+        recorded = home(path, folder.parent / "runs").rglob("*.parquet")
+        files |= {f"{each.parent}/{each.name}": each for each in sorted(recorded)}
+    return {name: digest(path) for name, path in files.items()}
 
 
 def named_sets(values: Mapping[str, Any]) -> set[str]:
