@@ -2,6 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+SETS ?= main
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +40,11 @@ benchmark: .venv/installed  ## compute what the record in results/ lacks of Tabl
 ensembles: .venv/installed .venv-2019/installed  ## record RUSBoost and EasyEnsemble as of 2019
 	$(BIN)/python -m crcen.study.past .venv-2019/bin/python
 
+join: .venv/installed  ## compare a classifier of your own: make join METHOD=mine.py
+	@test -n '$(METHOD)' || { echo 'name your file: make join METHOD=mine.py' >&2; exit 1; }
+	$(BIN)/python -m crcen.study --join '$(METHOD)' --datasets $(SETS) --n-jobs -1
+	$(BIN)/python notebooks/run.py hundred-sets method='$(METHOD)'
+
 speed: .venv/installed  ## measure how fast training is, beside other libraries: 20 minutes
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py
@@ -69,4 +75,4 @@ clean:  ## remove the built book; .venv and your own runs stay
 	@.venv-2019/bin/python -m pip install -q --disable-pip-version-check -r requirements-2019.txt
 	@touch $@
 
-.PHONY: help book pdf bundle venv test style fuzz benchmark ensembles speed verify mutants clean
+.PHONY: help book pdf bundle venv test style fuzz benchmark ensembles join speed verify mutants clean

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import random
 import re
 from functools import cache
 
@@ -12,14 +13,21 @@ import pytest
 from conftest import ROOT
 from driver import plan
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from crcen import choose_lam, imbalance_ratio, lam_from_alpha
-from crcen.study.datasets import TABLE_2, DatasetUnavailable, load_dataset
+from crcen.study.datasets import (
+    DATASETS,
+    TABLE_2,
+    DatasetUnavailable,
+    load_dataset,
+    locate_dataset,
+)
 from crcen.study.fit import MOVED, SEARCHED, fit
-from crcen.study.methods import METHODS, NETWORKS, PAST, TABLE_3
+from crcen.study.methods import HUNDRED, METHODS, NETWORKS, PAST, TABLE_3
 from crcen.study.mishaps import SCRATCH
 from crcen.study.protocol import APPLIED, PROTOCOLS, WISHES, Cell, Fit, cells
-from crcen.study.record import ENVIRONMENT, KEYS, Record
+from crcen.study.record import ENVIRONMENT, KEYS, Record, here, thousandths
 from crcen.study.run import FAILURES, missing, stale
 from crcen.study.splits import folds, splits
 from crcen.study.tables import by_fold, fits_of, of_seed, places, shown, together
@@ -268,9 +276,14 @@ def recompute(record, row):
 
 
 def decided_otherwise(record, row):
-    """Count the rows, at least, on which a fit decides otherwise now, and give their share."""
+    """Tell the share of the rows, at least, on which a fit decides otherwise now."""
     now, then = recompute(record, row).counts, record.predictions(row).counts
-    return (abs(now.fp - then.fp) + abs(now.fn - then.fn)) / sum(then)
+    return rows_apart(now, then) / sum(then)
+
+
+def rows_apart(now, then):
+    """Count the rows, at least, on which two fits decide otherwise."""
+    return abs(now.fp - then.fp) + abs(now.fn - then.fn)
 
 
 # The networks' path to a minimum depends on the last digit of a matrix product. On these two sets
@@ -305,3 +318,33 @@ def test_a_sample_of_the_held_out_logits_comes_out_again(record, named, place, r
     now, then = recompute(record, row), record.predictions(row)
     again, before = (roc_auc_score(found.labels, found.logits) for found in (now, then))
     assert again == pytest.approx(before, abs=0.02)
+
+
+# Nobody chooses these, and each run has others, whatever its seed: what differs is named. Where
+# versions and kernels are those that made a row, it comes out to the last thousandth. With other
+# kernels a network may end elsewhere, in a flat minimum on 3.9 % of the rows (see above), and of
+# fifty test rows one is 2 %: so 5 %, or two rows. All methods have as much, since a tree that
+# splits elsewhere, or a sampler with another neighbour, changes all that is fitted after it.
+DRAWN = 3
+FEW = 50_000  # numbers in a data set, of which a fit takes a second or two
+
+
+@pytest.mark.slow
+def test_fits_of_many_sets_drawn_at_random_come_out_again(record):
+    sizes = {name: of.n_samples * of.n_features for name, of in DATASETS.items()}
+    at_hand = [name for name, size in sizes.items() if size < FEW and locate_dataset(name)]
+    wanted = cells(at_hand, HUNDRED, {"hundred": PROTOCOLS["hundred"]})
+    fits = record.fits.loc[sorted({*shown(record, wanted, SEED).values()})]
+    drawn = fits[fits["failed"] == ""].index.tolist()
+    if not drawn:
+        pytest.skip("nothing is recorded of the small sets that are at hand")
+    for row in random.SystemRandom().sample(drawn, min(DRAWN, len(drawn))):
+        with threadpool_limits(1):
+            now, then = recompute(record, row), record.predictions(row)
+        about = record.fits.loc[row, ["environment", *Fit._fields]].to_dict()
+        if about["environment"] == here():
+            for again, before in zip(now, then, strict=True):
+                assert thousandths(again) == np.rint(1000 * before).astype(int).tolist(), about
+        else:
+            n = now.labels.size
+            assert rows_apart(now.counts, then.counts) <= max(2, 0.05 * n), about

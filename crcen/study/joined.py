@@ -190,8 +190,8 @@ def join(path: _PathLike) -> str:
     Raises
     ------
     JoinError
-        A ValueError, if there is no such file, it cannot be run, its name or title is that of another method, or
-        what it defines is no classifier or no grid of it.
+        A ValueError, if there is no such file, it cannot be run, its name or title is that of
+        another method, or what it defines is no classifier or no grid of it.
 
     Examples
     --------
