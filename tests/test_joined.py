@@ -33,8 +33,9 @@ from imblearn.pipeline import make_pipeline
 from sklearn.ensemble import RandomForestClassifier
 estimator = make_pipeline(SMOTE(), RandomForestClassifier(3, random_state=5))
 """
-# What pickle cannot find by its name, with a dataclass, which asks for its module.
+# What pickle cannot find by its name, with a dataclass, which looks for its module.
 OWN = """
+from __future__ import annotations
 from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -103,6 +104,11 @@ def test_a_file_is_fitted_as_the_same_method_of_the_package(write, tmp_path, mon
         for mine, other in zip(ours.predictions(k), theirs.predictions(k), strict=True):
             np.testing.assert_allclose(mine, other, atol=1.1e-3)  # of two roundings
             assert ((mine > 0) == (other > 0)).all()
+
+
+def test_a_file_runs_as_python_runs_it(write):
+    join(write(f"{LOGISTIC}def f(x: int): pass\ntitle = f.__annotations__['x'].__name__"))
+    assert METHODS["mine"].title == "int"
 
 
 @pytest.mark.slow
