@@ -1,0 +1,349 @@
+r"""The laws on many sets: Eq. 7 on fresh rows, promises of a recall, and what a step costs.
+
+Each law is looked at on every split of every set, from the recorded logits of rows that a fit has
+not seen. What is left is one number a set, which `crcen.study.meta` pools with families as clusters.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import betabinom
+
+from crcen.choice import Share, choose_lam
+from crcen.study.datasets import load_available
+from crcen.study.meta import effects
+from crcen.study.methods import METHODS
+from crcen.study.protocol import HELD_OUT, PROTOCOLS, WISHES, Cell, Fit, Protocol, cells
+from crcen.study.record import Record
+from crcen.study.scores import Predictions
+from crcen.study.splits import splits
+from crcen.study.statistics import above, below
+from crcen.study.tables import (
+    by_fold,
+    fits_of,
+    fresh_quotient,
+    log_ratio,
+    of_seed,
+    places,
+    shown,
+    together,
+)
+from crcen.theory.expense import expense_interval, expenses
+from crcen.theory.laws import expense_band
+from crcen.theory.left_out import fresh_ratio, left_out_logits
+from crcen.threads import one_thread
+from crcen.weights import alpha_from_lam
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+PLAIN = ("MLP", "LR")  #: whose held-out logits are recorded, and whose thresholds are moved
+RECALLS = tuple(value for wish, value in WISHES if wish == "recall")
+ALPHAS = (0.5, 1.0, 2.0)  #: the ends of two steps
+AFFORDABLE = 1_000_000  #: derivatives of a fit whose leverages take less than a second
+
+
+def alone(rows: pd.DataFrame, column: str, families: Mapping[str, str] | None) -> pd.DataFrame:
+    """Gather a quantity by set as `crcen.study.meta.effects` does a difference: as one from zero.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The columns dataset, split, and one of the quantity; several rows of a split count as their
+        mean.
+    column : str
+        The quantity.
+    families : mapping, optional
+        The family of each set; by default each set is one.
+
+    Returns
+    -------
+    DataFrame
+        As `crcen.study.meta.effects` returns it.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"dataset": "abalone", "split": [0, 0, 1], "kept": [1.0, 0.0, 1.0]})
+    >>> alone(rows, "kept", None)["mean"].item()
+    0.75
+    """
+    by_split = rows.groupby(["dataset", "split"], as_index=False)[column].mean()
+    parts = [by_split.assign(method="it"), by_split.assign(method="nothing", **{column: 0.0})]
+    return effects(pd.concat(parts), column, "it", "nothing", families)
+
+
+def _test_rows(
+    record: Record,
+    datasets: Iterable[str],
+    methods: Iterable[str],
+    seed: int,
+    protocols: Mapping[str, Protocol],
+) -> Iterator[tuple[Cell, int, Predictions]]:
+    """Go through the predictions of the test rows, with the place of the fit."""
+    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
+    for cell, k in shown(record, wanted, seed, protocols).items():
+        if not record.fits.loc[k, "failed"]:
+            yield cell, k, record.predictions(k)
+
+
+def quotients(
+    record: Record,
+    datasets: Iterable[str],
+    methods: Iterable[str],
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> pd.DataFrame:
+    r"""Compute the quotient of Eq. 7 on the test rows of each split.
+
+    .. math:: \alpha\,\frac{1-\bar p_1}{\bar p_0} ,
+
+    which the equation says is 1, at the weight that the method was trained with.
+
+    Parameters
+    ----------
+    record, datasets, methods, seed, protocols
+        As in `crcen.study.hundred.slopes`; methods that have no weight are left out.
+
+    Returns
+    -------
+    DataFrame
+        dataset, method, split, quotient, and its logarithm `log`, nan if the rows of a class are
+        all certain.
+    """
+    rows = []
+    for cell, k, found in _test_rows(record, datasets, methods, seed, protocols):
+        lam = float(record.fits.loc[k, "lam"])
+        if not math.isnan(lam):
+            alpha = alpha_from_lam(lam, np.exp(log_ratio(found)))
+            value = fresh_quotient(found, alpha)
+            log = math.log(value) if 0 < value < math.inf else math.nan
+            rows.append((cell.dataset, cell.method, cell.split, value, log))
+    return pd.DataFrame(rows, columns=["dataset", "method", "split", "quotient", "log"])
+
+
+@one_thread()
+def foretold(
+    record: Record,
+    datasets: Iterable[str],
+    most: int,
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+    load: Callable[[Iterable[str]], Mapping[str, Bunch]] = load_available,
+) -> pd.DataFrame:
+    """Predict CRCEN's quotient of Eq. 7 from the training rows of one split (Proposition 14).
+
+    CRCEN is trained again with the parameters that the record has chosen. That and the leverages
+    take a time that grows with the derivatives, one for each training row and parameter.
+
+    Parameters
+    ----------
+    record, datasets, seed, protocols
+        As in `quotients`.
+    most : int
+        The largest number of derivatives; fits that have more are left out.
+    load : callable
+        Loads those data sets that can be had.
+
+    Returns
+    -------
+    DataFrame
+        dataset, split (0), measured (on the test rows of the record), predicted, and `spread`, the
+        standard deviation of the logarithm of measured over predicted.
+    """
+    names = list(datasets)
+    wanted = [
+        cell
+        for cell in cells(names, ["CRCEN"], {"hundred": protocols["hundred"]})
+        if cell.split == 0
+    ]
+    known = quotients(record, names, ["CRCEN"], seed, protocols)
+    known = known[known["split"] == 0].set_index("dataset")["quotient"]
+    rows = []
+    for cell, fit in fits_of(wanted, of_seed(record.searches, seed), protocols).items():
+        if fit is None or cell.dataset not in known:
+            continue
+        params = json.loads(fit.params)
+        for data in load([cell.dataset]).values():
+            train, test = next(splits(data.target, 1, seed))
+            if train.size * _size(data.data.shape[1], params["hidden_layer_sizes"]) > most:
+                continue
+            y = data.target[train]
+            pipeline = METHODS["CRCEN"].pipeline(seed)
+            X = pipeline["scaler"].fit_transform(data.data[train])
+            clf = pipeline["classifier"].set_params(**params).fit(X, y)
+            fresh = int(data.target[test].sum()), int((1 - data.target[test]).sum())
+            guess = fresh_ratio(y, left_out_logits(clf, X, y), clf.lam_, fresh)
+            rows.append((cell.dataset, 0, known[cell.dataset], guess.ratio, guess.spread))
+    return pd.DataFrame(rows, columns=["dataset", "split", "measured", "predicted", "spread"])
+
+
+def _size(n_columns: int, hidden: Sequence[int]) -> int:
+    """Count the parameters of a network.
+
+    Examples
+    --------
+    >>> _size(3, [2])  # 3 weights and a bias for each neuron; 2 and a bias for the output
+    11
+    """
+    sizes = [n_columns, *hidden, 1]
+    return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+
+@lru_cache(maxsize=10_000)
+def _promise(found: Share, rows: int) -> tuple[float, float, float, float]:
+    """Bound a recall among fresh rows, and tell how often a promise that is exact would be kept."""
+    low, high = found.fresh(rows)
+    # The law of Proposition 8, 3: the row that the boundary stands at is on the minority's side.
+    law = betabinom(rows, found.part, found.total - found.part + 1)
+    missed = float(law.cdf(round(low * rows) - 1))
+    return low, high, float(law.cdf(round(high * rows))) - missed, 1 - missed
+
+
+def promises(
+    record: Record,
+    datasets: Iterable[str],
+    methods: Iterable[str] = PLAIN,
+    recalls: Iterable[float] = RECALLS,
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> pd.DataFrame:
+    """Wish for a recall on the training rows of each split, and count on the test rows.
+
+    `crcen.choose_lam` is asked with the logits that the plain model has of the folds of the
+    training rows, each from a fit without it. The model of all training rows then decides at the
+    threshold that it says.
+
+    Parameters
+    ----------
+    record, datasets, seed, protocols
+        As in `quotients`.
+    methods : iterable of str
+        Plain models whose held-out logits are recorded.
+    recalls : iterable of float
+        What is wished.
+
+    Returns
+    -------
+    DataFrame
+        dataset, method, split, wish; recall, on the test rows; low and high, the 95% interval that
+        was promised; kept, whether the recall lies in it, and `least kept`, whether it is low or
+        more, as 1 or 0; and `exact` and `least exact`, how often these two would be if the promise
+        were exact, more than 95% and 97.5% since rows are whole. A wish that cannot be promised has
+        nan for all but its name.
+    """
+    of, wishes = protocols["hundred held out"], list(recalls)
+    place = places(record, seed)
+    wanted = cells(datasets, methods, {"hundred held out": of})
+    rows = []
+    for cell, fit in fits_of(wanted, of_seed(record.searches, seed), protocols).items():
+        if fit is None or not _whole(record, fit, place):
+            continue
+        held_out, test = together(by_fold(record, fit, place=place)), record.predictions(place[fit])
+        for wish in wishes:
+            row = {"dataset": cell.dataset, "method": cell.method, "split": cell.split}
+            rows.append(row | {"wish": wish} | _kept(held_out, test, wish))
+    columns = ["dataset", "method", "split", "wish", *KEPT]
+    return pd.DataFrame(rows, columns=columns)
+
+
+KEPT = ("recall", "low", "high", "kept", "exact", "least kept", "least exact")
+
+
+def _whole(record: Record, fit: Fit, place: Mapping[Fit | None, int]) -> bool:
+    """Tell whether a fit has been applied to the test rows and to each fold."""
+    parts = [fit, *(fit._replace(rows=rows) for rows in HELD_OUT)]
+    return all(part in place and not record.fits.loc[place[part], "failed"] for part in parts)
+
+
+def _kept(held_out: Predictions, test: Predictions, wish: float) -> dict[str, float]:
+    """Ask for a threshold, and count what becomes of the promise."""
+    try:
+        choice = choose_lam(held_out.logits, held_out.labels, recall=wish)
+    except ValueError:  # too few rows, or a weight that rounds to 0 or 1
+        return dict.fromkeys(KEPT, math.nan)
+    found = test.moved(-math.log(choice.alpha) - log_ratio(held_out)).counts
+    n, recall = test.positives.size, found.tp / test.positives.size
+    low, high, exact, least = _promise(choice.recall, n)
+    kept = float(low <= recall <= high), exact, float(recall >= low), least
+    return dict(zip(KEPT, (recall, low, high, *kept), strict=True))
+
+
+def steps(
+    record: Record,
+    datasets: Iterable[str],
+    margin: float,
+    methods: Iterable[str] = PLAIN,
+    alphas: Sequence[float] = ALPHAS,
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> pd.DataFrame:
+    """Count what it costs to move the threshold of a plain model from one alpha to the next.
+
+    Parameters
+    ----------
+    record, datasets, seed, protocols
+        As in `quotients`.
+    margin : float
+        A factor beyond the ends of the band, 1 or more, that counts as none.
+    methods : iterable of str
+        Plain models.
+    alphas : sequence of float
+        The ends of the steps, rising.
+
+    Returns
+    -------
+    DataFrame
+        A row a set, method and step: dataset, method, before, after; gained and added, minority
+        rows and false positives over all splits; expense; low and high, the ends of the band of
+        Proposition 4; inside, whether the expense is in the band but for the margin; and told,
+        whether its 90% interval is: True if all of it, False if none, None if it reaches over an
+        end.
+    """
+    plain = [name for name in methods if not METHODS[name].moved]
+    counts: dict[tuple[str, str], list[list[Any]]] = {}
+    ratios: dict[str, float] = {}
+    for cell, _, found in _test_rows(record, datasets, plain, seed, protocols):
+        log = log_ratio(found)
+        at = [found.moved(-math.log(alpha) - log).counts for alpha in alphas]
+        counts.setdefault((cell.dataset, cell.method), []).append(at)
+        ratios[cell.dataset] = math.exp(log)
+    bands = {name: expense_band(alphas[:-1], alphas[1:], ratio) for name, ratio in ratios.items()}
+    rows = []
+    for (dataset, method), of in counts.items():
+        whole = np.array(of)
+        summed = whole.sum(axis=0)
+        ends = zip(*bands[dataset], *expense_interval(whole, 0.9), strict=True)
+        for j, (low, high, least, most) in enumerate(ends):
+            value = float(expenses(summed)[j])
+            inner, outer = low / margin, high * margin
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "method": method,
+                    "before": alphas[j],
+                    "after": alphas[j + 1],
+                    "gained": int(summed[j, 2] - summed[j + 1, 2]),
+                    "added": int(summed[j + 1, 1] - summed[j, 1]),
+                    "expense": value,
+                    "low": low,
+                    "high": high,
+                    "inside": inner <= value <= outer,
+                    "told": _between(above(least, most, inner), below(least, most, outer)),
+                }
+            )
+    columns = ["dataset", "method", "before", "after", "gained", "added", "expense"]
+    return pd.DataFrame(rows, columns=[*columns, "low", "high", "inside", "told"])
+
+
+def _between(*parts: bool | None) -> bool | None:
+    """Whether both parts hold: not if one does not, and None if one that cannot be told is left."""
+    if False in parts:
+        return False
+    return None if None in parts else True
