@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from crcen.study.protocol import HELD_OUT, PROTOCOLS, WISHES, Cell, Fit, Protoco
 from crcen.study.record import Record
 from crcen.study.scores import Predictions
 from crcen.study.splits import splits
-from crcen.study.statistics import above, below
+from crcen.study.statistics import above, below, of_sets
 from crcen.study.tables import (
     by_fold,
     fits_of,
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 PLAIN = ("MLP", "LR")  #: whose held-out logits are recorded, and whose thresholds are moved
 RECALLS = tuple(value for wish, value in WISHES if wish == "recall")
 ALPHAS = (0.5, 1.0, 2.0)  #: the ends of two steps
+LEAST_GAINED = 20  #: rows that a step gains over all splits, if its expense is to count
+FEWEST = 5  #: families of an interval; that all of five are alike has a chance of 2**-5, below 5%
 AFFORDABLE = 1_000_000  #: derivatives of a fit whose leverages take less than a second
 
 
@@ -77,6 +79,51 @@ def alone(rows: pd.DataFrame, column: str, families: Mapping[str, str] | None) -
     by_split = rows.groupby(["dataset", "split"], as_index=False)[column].mean()
     parts = [by_split.assign(method="it"), by_split.assign(method="nothing", **{column: 0.0})]
     return effects(pd.concat(parts), column, "it", "nothing", families)
+
+
+class Shared(NamedTuple):
+    """A share with one vote a family, its interval, and how many sets and families there are."""
+
+    mean: float
+    low: float
+    high: float
+    n_sets: int
+    n_families: int
+
+
+def share(
+    rows: pd.DataFrame, column: str, families: Mapping[str, str] | None = None, level: float = 0.9
+) -> Shared:
+    """Tell in which share of cases something is so, with families as the sample.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The columns dataset, split, and one that is 1 where it is so and 0 where it is not.
+    column : str
+        That column.
+    families : mapping, optional
+        The family of each set; by default each set is one.
+    level : float, default=0.9
+        Level of the interval, Student's of the families' shares.
+
+    Returns
+    -------
+    Shared
+        The ends are nan of fewer families than `FEWEST`.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"dataset": list("abcdef"), "split": 0, "kept": [1.0] * 5 + [0.4]})
+    >>> [round(value, 2) for value in share(rows, "kept")[:3]]
+    [0.9, 0.7, 1.0]
+    """
+    found = alone(rows, column, families)
+    votes = found["mean"].groupby(found["family"]).mean()
+    mean, half, _ = of_sets(votes, level)
+    half = half if len(votes) >= FEWEST else math.nan
+    low, high = np.clip([mean - half, mean + half], 0, 1).tolist()
+    return Shared(mean, low, high, len(found), len(votes))
 
 
 def _test_rows(
@@ -275,6 +322,67 @@ def _kept(held_out: Predictions, test: Predictions, wish: float) -> dict[str, fl
     return dict(zip(KEPT, (recall, low, high, *kept), strict=True))
 
 
+class Promised(NamedTuple):
+    """Columns of `promises` of a promise, what is promised, and what one that is kept has."""
+
+    kept: str
+    exact: str
+    promised: float
+    margin: float
+
+
+def asked(margin: float) -> dict[str, Promised]:
+    """List the two promises of an interval of 95%: all of it, and its lower end alone.
+
+    Parameters
+    ----------
+    margin : float
+        The least share of the whole intervals that counts as kept. The lower ends may be missed
+        half as often, as half of the rest of 5% lies below.
+
+    Examples
+    --------
+    >>> [round(each.margin, 3) for each in asked(0.9).values()]
+    [0.9, 0.95]
+    """
+    return {
+        "the interval": Promised("kept", "exact", 0.95, margin),
+        "its lower end": Promised("least kept", "least exact", 0.975, (1 + margin) / 2),
+    }
+
+
+def keeping(
+    kept: pd.DataFrame, margin: float, families: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Decide whether promises are kept, of each model and of both promises of `asked`.
+
+    Parameters
+    ----------
+    kept : DataFrame
+        Of `promises`, without those that could not be made.
+    margin : float
+        As in `asked`.
+    families : mapping, optional
+        As in `share`.
+
+    Returns
+    -------
+    DataFrame
+        method, promise; share, a `Shared` with its 90% interval; exact, the share that exact
+        promises would have; margin; and holds, whether the share is above it, None if it cannot
+        be told.
+    """
+    rows = []
+    for method in PLAIN:
+        of = kept[kept["method"] == method]
+        for name, promise in asked(margin).items():
+            found = share(of, promise.kept, families)
+            row = {"method": method, "promise": name, "share": found}
+            row |= {"exact": share(of, promise.exact, families).mean, "margin": promise.margin}
+            rows.append(row | {"holds": above(found.low, found.high, promise.margin)})
+    return pd.DataFrame(rows)
+
+
 def steps(
     record: Record,
     datasets: Iterable[str],
@@ -340,6 +448,44 @@ def steps(
             )
     columns = ["dataset", "method", "before", "after", "gained", "added", "expense"]
     return pd.DataFrame(rows, columns=[*columns, "low", "high", "inside", "told"])
+
+
+def priced(moved: pd.DataFrame, families: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Decide whether the expense of each step lies in its band on most sets.
+
+    That a set's expense is in the band is taken as it is found, noise and all: noise can only take
+    it out of a narrow band. That it is outside has to be told. So neither verdict owes to noise.
+
+    Parameters
+    ----------
+    moved : DataFrame
+        Of `steps`; those that gain fewer than `LEAST_GAINED` rows are left out.
+    families : mapping, optional
+        As in `share`.
+
+    Returns
+    -------
+    DataFrame
+        A row a method and step: method, before, after; inside, the share of sets whose expense is
+        in the band, with its 90% interval; beyond, the share of those told to be outside; told,
+        the number of sets told to be inside; outside and under, told to be outside and below; and
+        most: True if `inside` is above one half, False if `beyond` is, None if neither is told.
+    """
+    counted = moved[moved["gained"] >= LEAST_GAINED].assign(split=0)
+    rows = []
+    for (method, before, after), _ in moved.groupby(["method", "before", "after"], sort=False):
+        of = counted[(counted["method"] == method) & (counted["before"] == before)]
+        out = of["told"].map(lambda told: told is False).astype(float)
+        inside = share(of.assign(inside=of["inside"].astype(float)), "inside", families)
+        beyond = share(of.assign(beyond=out), "beyond", families)
+        most = above(inside.low, inside.high, 0.5) or None
+        if above(beyond.low, beyond.high, 0.5):
+            most = False
+        told = int(of["told"].map(lambda told: told is True).sum())
+        under = int((out * (of["expense"] < of["low"])).sum())
+        rows.append((method, before, after, inside, beyond, told, int(out.sum()), under, most))
+    columns = ["method", "before", "after", "inside", "beyond", "told", "outside", "under", "most"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _between(*parts: bool | None) -> bool | None:
