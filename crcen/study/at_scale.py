@@ -1,7 +1,7 @@
 r"""The laws on many sets: Eq. 7 on fresh rows, promises of a recall, and what a step costs.
 
 Each law is looked at on every split of every set, from the recorded logits of rows that a fit has
-not seen. What is left is one number a set, which `crcen.study.meta` pools with families as clusters.
+not seen. What is left is one number a set, and families of sets are the sample.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -240,7 +241,7 @@ def _size(n_columns: int, hidden: Sequence[int]) -> int:
     11
     """
     sizes = [n_columns, *hidden, 1]
-    return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
 @lru_cache(maxsize=10_000)
@@ -377,10 +378,11 @@ def keeping(
         of = kept[kept["method"] == method]
         for name, promise in asked(margin).items():
             found = share(of, promise.kept, families)
-            row = {"method": method, "promise": name, "share": found}
-            row |= {"exact": share(of, promise.exact, families).mean, "margin": promise.margin}
-            rows.append(row | {"holds": above(found.low, found.high, promise.margin)})
-    return pd.DataFrame(rows)
+            exact = share(of, promise.exact, families).mean
+            holds = above(found.low, found.high, promise.margin)
+            rows.append((method, name, found, exact, promise.margin, holds))
+    columns = ["method", "promise", "share", "exact", "margin", "holds"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def steps(
@@ -478,9 +480,8 @@ def priced(moved: pd.DataFrame, families: Mapping[str, str] | None = None) -> pd
         out = of["told"].map(lambda told: told is False).astype(float)
         inside = share(of.assign(inside=of["inside"].astype(float)), "inside", families)
         beyond = share(of.assign(beyond=out), "beyond", families)
-        most = above(inside.low, inside.high, 0.5) or None
-        if above(beyond.low, beyond.high, 0.5):
-            most = False
+        out_on_most = above(beyond.low, beyond.high, 0.5)
+        most = False if out_on_most else above(inside.low, inside.high, 0.5) or None
         told = int(of["told"].map(lambda told: told is True).sum())
         under = int((out * (of["expense"] < of["low"])).sum())
         rows.append((method, before, after, inside, beyond, told, int(out.sum()), under, most))
