@@ -25,6 +25,7 @@ from crcen.study.at_scale import (
     quotients,
     share,
     steps,
+    summed,
 )
 from crcen.study.methods import TOL
 from crcen.study.protocol import HELD_OUT, Cell, Protocol
@@ -102,6 +103,16 @@ def test_the_quotient_is_of_mean_errors_at_the_weight_of_the_training(method, al
     value = alpha * expit(-rows.positives).mean() / expit(rows.negatives).mean()
     assert found["quotient"][1] == pytest.approx(value)
     assert found["log"][1] == pytest.approx(math.log(value))
+
+
+def test_the_quotient_of_all_splits_is_that_of_their_summed_errors(record):
+    rows = quotients(record, ["one"], ["CRCEN"], protocols=SMALL)
+    each = [record.predictions(places_of(record, "CRCEN", k)[0]) for k in range(2)]
+    missed = sum(expit(-of.positives).sum() for of in each)
+    false = sum(expit(of.negatives).sum() for of in each)
+    assert np.exp(summed(rows)["mean"].item()) == pytest.approx(missed / (false / 4))
+    sure = rows.assign(missed=0.0)
+    assert summed(sure).empty
 
 
 def test_logistic_regression_has_the_quotient_of_a_weight_of_one_half(record):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import betabinom
 
 from crcen.choice import Share, choose_lam
@@ -162,18 +163,51 @@ def quotients(
     Returns
     -------
     DataFrame
-        dataset, method, split, quotient, and its logarithm `log`, nan if the rows of a class are
-        all certain.
+        dataset, method, split; missed and false, the upper and the lower side of the quotient;
+        quotient, and its logarithm `log`, nan if the rows of a class are all certain.
     """
     rows = []
     for cell, k, found in _test_rows(record, datasets, methods, seed, protocols):
         lam = float(record.fits.loc[k, "lam"])
         if not math.isnan(lam):
             alpha = alpha_from_lam(lam, np.exp(log_ratio(found)))
+            missed, false = alpha * expit(-found.positives).mean(), expit(found.negatives).mean()
             value = fresh_quotient(found, alpha)
             log = math.log(value) if 0 < value < math.inf else math.nan
-            rows.append((cell.dataset, cell.method, cell.split, value, log))
-    return pd.DataFrame(rows, columns=["dataset", "method", "split", "quotient", "log"])
+            rows.append((cell.dataset, cell.method, cell.split, missed, false, value, log))
+    columns = ["dataset", "method", "split", "missed", "false", "quotient", "log"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def summed(rows: pd.DataFrame, families: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Take the quotient of each set from the errors of all its splits together.
+
+    Where a class of few test rows is nearly sure, the quotient of one split is that of its least
+    sure row, and the logarithm far below what Eq. 7 would have in the mean. Sums are not.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of `quotients`, of one method.
+    families : mapping, optional
+        The family of each set; by default each set is one.
+
+    Returns
+    -------
+    DataFrame
+        As `crcen.study.meta.effects` returns it, with the logarithm of the quotient as the mean,
+        and no variance.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"dataset": "abalone", "split": [0, 1], "missed": [1e-9, 0.2]})
+    >>> summed(rows.assign(false=0.1))["mean"].round(3).item()
+    0.0
+    """
+    found = alone(rows, "missed", families)
+    with np.errstate(divide="ignore"):
+        log = np.log(found["mean"]) - np.log(alone(rows, "false", families)["mean"])
+    return found.assign(mean=log, variance=0.0)[np.isfinite(log)]
 
 
 @one_thread()
