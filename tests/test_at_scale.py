@@ -152,8 +152,18 @@ def test_a_promise_is_made_by_held_out_rows_and_kept_by_test_rows(record):
     row = found.loc[0]
     assert row["recall"] == (test.positives >= minority[k - 1]).mean()
     assert (row["low"], row["high"]) == Share(n - k + 1, n).fresh(10)
+    assert row["exact"] == at_scale._promise(Share(n - k + 1, n), 10)[2]
     assert row["kept"] == (row["low"] <= row["recall"] <= row["high"])
     assert row["least kept"] == (row["recall"] >= row["low"])
+
+
+def test_a_recall_at_an_end_of_the_interval_is_kept():
+    held_out = Predictions(np.linspace(-1, 1, 40), np.linspace(-3, 0, 80))
+    low = at_scale._kept(held_out, held_out, 0.8)["low"]
+    found = round(40 * low)
+    test = Predictions(np.repeat([2.0, -4.0], [found, 40 - found]), np.full(80, -4.0))
+    row = at_scale._kept(held_out, test, 0.8)
+    assert (row["recall"], row["kept"], row["least kept"]) == (low, 1, 1)
 
 
 def test_what_cannot_be_promised_is_not_counted(record):
