@@ -282,7 +282,7 @@ def _size(n_columns: int, hidden: Sequence[int]) -> int:
 def _promise(found: Share, rows: int) -> tuple[float, float, float, float]:
     """Bound a recall among fresh rows, and tell how often a promise that is exact would be kept."""
     low, high = found.fresh(rows)
-    # The law of Proposition 8, 3: the row that the boundary stands at is on the minority's side.
+    # The recall is Beta(n - k + 1, k): the row that the boundary stands at is on its own side.
     law = betabinom(rows, found.part, found.total - found.part + 1)
     missed = float(law.cdf(round(low * rows) - 1))
     return low, high, float(law.cdf(round(high * rows))) - missed, 1 - missed
