@@ -413,6 +413,19 @@ def _promises_from_seen_rows() -> None:
 
 
 @mutant(
+    "promises of the population",
+    "What is promised of some fresh rows is what is promised of all, as if they were no sample.",
+    r"\.fresh\(|\bkeeping\(",
+)
+def _promises_of_the_population() -> None:
+    replace(
+        "crcen.choice:Share",
+        "fresh",
+        around(lambda old, self, rows, level=0.95: self.interval(level)),
+    )
+
+
+@mutant(
     "shift the wrong way",
     "The weight is put into the logits once more where it should be taken out.",
     r"\.log_ratio\b|log_ratio\(",

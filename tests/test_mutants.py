@@ -34,6 +34,7 @@ CHANGES = {
     "rotated methods": {"cells", "compared", "many sets"},
     "rotated alphas": {"figure 1", "steps"},
     "promises from seen rows": {"held out"},
+    "promises of the population": {"fresh"},
     "shift the wrong way": {"log ratio"},
     "independent splits": {"test"},
     "another line of the paper": {"table 1", "table 2", "table 3"},
@@ -59,7 +60,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 import mutants, report
-from crcen import CRCENClassifier, CRCENLoss
+from crcen import CRCENClassifier, CRCENLoss, choice
 from crcen.key_equation import mean_probabilities
 from crcen.study import comparison, datasets, hundred, splits, statistics, tables
 from crcen.study.methods import TABLE_3
@@ -146,6 +147,7 @@ def observe():
         "factors": bargains.factors(bargains.Step(10.0, 5.0, 2.0), 1.0, 8.0),
         "held out": stub.held_out.negatives,
         "log ratio": stub.log_ratio,
+        "fresh": choice.Share(9, 10).fresh(5),
         "test": statistics.corrected_t(pd.Series(o[:8])).half,
         **{f"table {n}": report.paper_table(n).to_numpy() for n in (1, 2, 3)},
         "band": laws.expense_band(0.5, 1.0, 10.0),

@@ -68,7 +68,7 @@ def test_another_seed_is_put_beside_the_first(tmp_path, capsys):
 
 def test_the_wider_grid_is_searched_beside_the_narrow_one(tmp_path, capsys, monkeypatch):
     wider = {"hidden_layer_sizes": [[1], [2]], "l2": [1e-3, 1e-2, 1e-1]}
-    monkeypatch.setattr(protocol, "WIDE_GRID", wider)
+    monkeypatch.setitem(PROTOCOLS, "wide", replace(PROTOCOLS["wide"], networks=wider))
     monkeypatch.setattr(run_module, "load_dataset", load)
     for name, points in (("paper", 2), ("wide", 6)):
         options = ["--protocols", name, "--methods", "CRCEN", "RUSB", "--results", str(tmp_path)]

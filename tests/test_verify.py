@@ -22,7 +22,7 @@ from report import CLAIMS
 from tiny import edit
 
 from crcen.study import record as record_module
-from crcen.study.methods import METHODS
+from crcen.study.methods import COMPARED, STOPPED
 from crcen.study.protocol import Protocol, cells
 from crcen.study.record import Record, thousandths
 from crcen.study.run import fill
@@ -199,7 +199,7 @@ def test_the_sample_follows_from_the_seed_and_holds_what_is_at_hand(seed):
     wishes = main["params"].map(verify.wished)
     assert len(set(drawn)) == len(main) - (wishes & main["lam"].isna()).sum()
     assert wishes.any()
-    assert {*main["method"]} == {name for name in METHODS if not METHODS[name].like}
+    assert {*main["method"]} >= {*COMPARED, *STOPPED} - {"MLP moved"}
 
 
 @pytest.mark.parametrize(("weight", "lam"), [("alpha 2", 2 / 3), ("expense 5", 0.7)])

@@ -101,7 +101,7 @@ def _decided(found: Predictions, cell: Cell) -> dict[str, float]:
 
 
 def shifted_back(found: Predictions, method: str, lam: float) -> Predictions:
-    """Take the prior that a method was trained under out of its logits (Proposition 1)."""
+    """Take the prior that a method was trained under out of its logits (Proposition 2)."""
     if method in BALANCED:
         return found.moved(log_ratio(found))
     return found if np.isnan(lam) else found.moved(float(logit(lam)))
