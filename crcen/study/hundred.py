@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from crcen.study.methods import METHODS
-from crcen.study.protocol import PROTOCOLS, Cell, Fit, Protocol, cells
+from crcen.study.protocol import PROTOCOLS, Cell, Fit, Protocol, Search, cells
 from crcen.study.record import Record
 from crcen.study.scores import DECIDED, SCORES, Predictions
 from crcen.study.tables import (
@@ -25,6 +25,7 @@ from crcen.study.tables import (
     log_ratio,
     of_seed,
     places,
+    search_of,
     shown,
     together,
 )
@@ -70,10 +71,14 @@ def score_sets(
     of, held_out = protocols["hundred"], protocols["hundred held out"]
     wanted = cells(datasets, of.methods, {"hundred": of})
     wanted += cells(datasets, held_out.methods, {"hundred held out": held_out})
-    place = places(record, seed)
+    place, searches = places(record, seed), of_seed(record.searches, seed)
+    lost = searches.loc[searches["failed"] != "", [*Search._fields]]
+    untuned = {Search(*key) for key in lost.itertuples(index=False)}
     rows: dict[tuple[str, str, int], dict[str, Any]] = {}
     ranked: dict[Fit, dict[str, float]] = {}  # which methods at several thresholds share
-    for cell, fit in fits_of(wanted, of_seed(record.searches, seed), protocols).items():
+    for cell, fit in fits_of(wanted, searches, protocols).items():
+        if fit is None and search_of(cell, protocols) in untuned:
+            rows[cell.dataset, cell.method, cell.split] = {}
         if fit is None or fit not in place:
             continue
         if cell.protocol != "hundred":
