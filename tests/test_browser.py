@@ -270,6 +270,31 @@ def test_the_keyboard_reaches_everything(visit):
     assert {place for place, outlines in seen.items() if "none" in outlines} == set()
 
 
+def test_a_long_table_is_sorted_and_filtered(visit):
+    page = visit("book/chapters/hundred-sets.html")
+    table = page.locator("table.sortable")
+    head = table.locator("th", has_text="N₁")
+    column = head.evaluate("head => head.cellIndex") + 1
+
+    def values():
+        cells = table.locator(f"tbody tr:visible td:nth-child({column})").all_inner_texts()
+        return [float(cell) for cell in cells]
+
+    before = values()
+    for order, expected in (("ascending", sorted(before)), ("descending", sorted(before)[::-1])):
+        head.get_by_role("button").press("Enter")  # as the keyboard does
+        assert head.get_attribute("aria-sort") == order
+        assert values() == expected
+    table.locator("th", has_text="family").get_by_role("button").click()
+    assert head.get_attribute("aria-sort") is None
+    families = table.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+    assert families == sorted(families)
+    page.get_by_label("Rows with").fill("YEAST")
+    shown = table.locator("tbody tr:visible").all_inner_texts()
+    assert 0 < len(shown) < len(before)
+    assert all("yeast" in row.lower() for row in shown)
+
+
 def test_the_search_finds_a_word(visit):
     page = visit("search.html?q=stationary")
     page.locator("#search-results li a").first.wait_for()
