@@ -188,7 +188,7 @@ def test_cells_that_ask_for_the_same_fit_are_shown_the_same_row(record, named):
 READERS = [job for job in plan.plan(ROOT, "quick") if "results" in job.parameters]
 # Which find a row by the fit's name.
 VIEWS = {"shown", "score_cells", "figure_1", "score_past", "by_fold", "places", "compared"}
-VIEWS |= {"score_sets", "slopes"}
+VIEWS |= {"score_sets", "slopes", "quotients", "promises", "steps"}
 
 
 def code_of(job):
