@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, f1_score, log_loss, roc_auc_score
@@ -13,7 +14,7 @@ from small import load, small_record, use_grids
 
 from crcen import METHODS, prior_shift
 from crcen.study import hundred
-from crcen.study.hundred import best_threshold, score_sets
+from crcen.study.hundred import RECALLS, best_threshold, curves, score_sets
 from crcen.study.methods import HUNDRED
 from crcen.study.protocol import HELD_OUT, PROTOCOLS, Protocol
 from crcen.study.scores import SCORES, Predictions
@@ -128,3 +129,30 @@ def test_the_protocols_are_tuned_inside_every_split_by_the_log_loss():
     budget = {name: len(PROTOCOLS["hundred"].points(METHODS[name])) for name in HUNDRED}
     assert {*budget.values()} == {1, 7, 8}
     assert {name for name, count in budget.items() if count == 1} == {"RUSB", "EE", "BRF"}
+
+
+def test_a_curve_has_the_best_precision_at_a_recall_or_more(record, monkeypatch):
+    """By trying each logit as a threshold."""
+    use_grids(monkeypatch)
+    found = curves(record, ["one"], ["MLP moved"], protocols=SMALL)
+    curve, decided = found[~found["decided"]], found[found["decided"]]
+    fits = record.fits[(record.fits["method"] == "MLP") & (record.fits["rows"] == "test")]
+    each, counts = [], []
+    for k in fits.index:
+        positives, negatives = record.predictions(k)
+        tried = [
+            (
+                np.mean(positives >= cut),
+                np.sum(positives >= cut) / (np.sum(positives >= cut) + np.sum(negatives >= cut)),
+            )
+            for cut in (*positives, *negatives)
+        ]
+        each.append([max(p for r, p in tried if r >= wish - 1e-12) for wish in RECALLS])
+        cut = -np.log(negatives.size / positives.size)
+        counts.append([np.sum(positives > cut), np.sum(negatives > cut), positives.size])
+    assert len(each) == 2
+    assert_allclose(curve["recall"], RECALLS)
+    assert_allclose(curve["precision"], np.mean(each, axis=0))
+    caught, alarms, rows = np.sum(counts, axis=0)
+    assert decided["recall"].item() == pytest.approx(caught / rows)
+    assert decided["precision"].item() == pytest.approx(caught / (caught + alarms))

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
+from sklearn.metrics import precision_recall_curve
 
 from crcen.study.methods import METHODS
 from crcen.study.protocol import PROTOCOLS, Cell, Fit, Protocol, Search, cells
 from crcen.study.record import Record
-from crcen.study.scores import DECIDED, SCORES, Predictions
+from crcen.study.scores import DECIDED, SCORES, Logits, Predictions
 from crcen.study.tables import (
     by_fold,
     fits_of,
@@ -29,6 +30,7 @@ from crcen.study.tables import (
     shown,
     together,
 )
+from crcen.theory.expense import Confusion
 from crcen.theory.laws import platt_line
 from crcen.threads import one_thread
 from crcen.weights import alpha_from_lam
@@ -38,6 +40,7 @@ BALANCED = ("ADASYN", "SMOTE", "RUSB", "EE", "BRF", "BRF 2019")
 #: What a threshold is tuned for, each at one of its own.
 TUNED_FOR = ("f1", "gmean", "balanced_accuracy", "mcc")
 COSTS = (2, 5, "IR", 100)  # of a missed minority row, in false alarms
+RECALLS = np.linspace(0.05, 1, 20)  # at which curves of precision are averaged
 
 
 @one_thread()  # several would wait for each other on rows of this number
@@ -100,9 +103,13 @@ def score_sets(
 
 def _decided(found: Predictions, cell: Cell) -> dict[str, float]:
     """Score the decisions of a method, at its own threshold."""
-    if METHODS[cell.method].moved:
-        found = found.moved(-log_ratio(found))
+    found = at_its_threshold(found, cell.method)
     return {name: SCORES[name].of(found) for name in DECIDED}
+
+
+def at_its_threshold(found: Predictions, method: str) -> Predictions:
+    """Move the logits of a method that decides at 1 - lambda with the balanced lambda."""
+    return found.moved(-log_ratio(found)) if METHODS[method].moved else found
 
 
 def shifted_back(found: Predictions, method: str, lam: float) -> Predictions:
@@ -169,6 +176,54 @@ def slopes(
         slope = np.nan if apart else platt_line(found.logits, found.labels)[1]
         rows.append({"dataset": dataset, "method": method, "slope": slope})
     return pd.DataFrame(rows, columns=["dataset", "method", "slope"])
+
+
+@one_thread()
+def curves(
+    record: Record,
+    datasets: Iterable[str],
+    methods: Iterable[str],
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> pd.DataFrame:
+    """Compute precision over recall on the test rows of a set, and where each method decides.
+
+    Parameters
+    ----------
+    record, datasets, seed, protocols
+        As in `score_sets`.
+    methods : iterable of str
+        The methods.
+
+    Returns
+    -------
+    DataFrame
+        dataset, method, recall, precision, decided. Where `decided` is false, a point of the
+        curve at a recall of `RECALLS`: the best precision of a split at that recall or more, in
+        the mean over splits. Where it is true, the decisions of all splits together.
+    """
+    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
+    parts: dict[tuple[str, str], list[tuple[Logits, Confusion]]] = {}
+    for cell, k in shown(record, wanted, seed, protocols).items():
+        if not record.fits.loc[k, "failed"]:
+            found = record.predictions(k)
+            some = parts.setdefault((cell.dataset, cell.method), [])
+            some.append((_best_precision(found), at_its_threshold(found, cell.method).counts))
+    rows = []
+    for (dataset, method), some in parts.items():
+        mean = np.mean([best for best, _ in some], axis=0)
+        _, fp, fn, tp = np.sum([counts for _, counts in some], axis=0)
+        precision = tp / (tp + fp) if tp + fp else np.nan
+        points = [*zip(RECALLS, mean, strict=True), (tp / (tp + fn), precision)]
+        rows += [(dataset, method, *at, k == len(RECALLS)) for k, at in enumerate(points)]
+    return pd.DataFrame(rows, columns=["dataset", "method", "recall", "precision", "decided"])
+
+
+def _best_precision(found: Predictions) -> Logits:
+    """Find the best precision at each of `RECALLS` or above."""
+    precision, recall, _ = precision_recall_curve(found.labels, found.logits)  # from recall 1 down
+    last = np.searchsorted(-recall, -RECALLS, "right") - 1
+    return np.maximum.accumulate(precision)[last]
 
 
 def _tuned(record: Record, fit: Fit, place: Mapping[Fit | None, int]) -> dict[str, float]:
