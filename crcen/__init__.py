@@ -3,7 +3,7 @@
 Reproduces Li & Zhu (2019), arXiv 1906.04026. Three floors:
 
 - here, what people import: weights and key_equation, which stand on NumPy alone; losses, network,
-  kernels, solver, weighted_mlp, classifiers, path; choice;
+  kernels, solver, weighted_mlp, classifiers, path; choice, auditing;
 - `crcen.theory`, what the propositions say: simulations, laws, expense, deviations, multiclass;
 - `crcen.study`, the experiment behind the book: datasets, methods, protocol, scores, fit, record,
   tables, run.
@@ -18,6 +18,7 @@ from crcen.key_equation import key_equation
 from crcen.weights import alpha_from_lam, imbalance_ratio, lam_from_alpha, prior_shift
 
 if TYPE_CHECKING:
+    from crcen.auditing import audit
     from crcen.choice import choose_lam
     from crcen.classifiers import CRCENClassifier, CSMLPClassifier
     from crcen.losses import CRCENLoss
@@ -33,6 +34,7 @@ __all__ = [
     "CRCENLoss",
     "CSMLPClassifier",
     "alpha_from_lam",
+    "audit",
     "choose_lam",
     "imbalance_ratio",
     "key_equation",
@@ -47,6 +49,7 @@ _LATER = {
     "CRCENClassifier": "crcen.classifiers",
     "CRCENLoss": "crcen.losses",
     "CSMLPClassifier": "crcen.classifiers",
+    "audit": "crcen.auditing",
     "choose_lam": "crcen.choice",
     "load_dataset": "crcen.study.datasets",
 }

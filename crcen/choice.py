@@ -11,21 +11,27 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 from scipy.stats import betabinom, binom, binomtest
 
 from crcen.validation import (
     BETWEEN,
     POSITIVE,
+    TINY,
+    Values,
     check_both,
+    check_choice,
     check_count,
     check_logits,
     check_number,
+    check_probabilities,
 )
 from crcen.weights import alpha_from_lam, imbalance_ratio, lam_from_alpha
 
 # The boundary stands this far below the minority row that it must not miss: more than rounding in
 # lambda can move it, less than matters.
 HAIR = 1e-6
+SCORES = ("logits", "probabilities")  # what a model's answers are
 
 
 class _Counted(NamedTuple):
@@ -144,6 +150,7 @@ def choose_lam(
     expense: float | None = None,
     confidence: float | None = None,
     lam: float | Literal["balanced"] = 0.5,
+    scores: Literal["logits", "probabilities"] | None = None,
 ) -> Choice:
     r"""Choose lambda from the logits of held-out rows; give exactly one wish (Proposition 8).
 
@@ -178,6 +185,9 @@ def choose_lam(
     lam : float or "balanced", default=0.5
         Weight with which the logits were made. For given log-likelihood ratios say "balanced", at
         which the two are the same.
+    scores : "logits" or "probabilities", optional
+        What `logits` holds. By default they are logits, unless all of them lie in [0, 1], as
+        probabilities do: then it has to be said.
 
     Returns
     -------
@@ -188,7 +198,8 @@ def choose_lam(
     ------
     ValueError
         If there is not exactly one wish or it is out of its range, the minority rows are too few
-        for the wanted recall, or the logits are not one finite number for each label.
+        for the wanted recall, the logits are not one finite number for each label, or all of them
+        lie in [0, 1] and `scores` does not say what they are.
 
     References
     ----------
@@ -224,7 +235,7 @@ def choose_lam(
             "whose weight does not depend on the rows."
         )
     labels = check_both(y, "a weight")
-    o, ratio = check_logits("logits", logits, labels.size), imbalance_ratio(labels)
+    o, ratio = _logits(logits, labels.size, scores), imbalance_ratio(labels)
     minority = labels == 1
     alpha = 1.0 if isinstance(lam, str) and lam == "balanced" else alpha_from_lam(lam, ratio)
     r = o - np.log(alpha)
@@ -250,6 +261,20 @@ def choose_lam(
         _share(~found[~minority]),
         _share(minority[changed]),
     )
+
+
+def _logits(values: ArrayLike, n: int, scores: str | None) -> Values:
+    """Take logits as they are, and probabilities to logits; never the one for the other."""
+    if scores is not None and check_choice("scores", scores, SCORES) == "probabilities":
+        # A probability of 0 or 1 ranks first or last, and has the nearest logit that is finite.
+        return logit(np.clip(check_probabilities(values, n), TINY, 1 - np.finfo(float).epsneg))
+    o = check_logits("logits", values, n)
+    if scores is None and o.min() >= 0 and o.max() <= 1:
+        raise ValueError(
+            "logits all lie in [0, 1], as probabilities do, at which a weight would mean nothing: "
+            "say scores='probabilities', or scores='logits' if that is what they are."
+        )
+    return o
 
 
 def _row(n: int, recall: float, confidence: float | None) -> int:

@@ -40,7 +40,7 @@ import scipy.sparse
 import torch
 
 import crcen
-from crcen import choice
+from crcen import auditing, choice
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.theory import (
@@ -244,6 +244,14 @@ def step_prices(given: dict[str, Any], found: Any) -> str:
     return holds((np.isnan(found) == without).all(), "nan is for steps that add and gain nothing")
 
 
+def audit_is_whole(given: dict[str, Any], found: auditing.Audit) -> str:
+    p, (low, high) = np.asarray(given["p"], dtype=float), found.interval()
+    line = np.isnan(found.line).all() == bool(found.certain or np.ptp(p) == 0)  # as documented
+    ends = 0 <= low <= found.lam <= high + np.finfo(float).tiny <= 2  # of subnormal lambda
+    whole = ends and found.announced == p.sum()
+    return holds(line and whole, "lambda outside its interval, or a line without need of one")
+
+
 def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     y = np.asarray(given["y"], dtype=float)
     counts = found.recall.total == (y == 1).sum() and found.specificity.total == (y == 0).sum()
@@ -420,8 +428,18 @@ CASES: dict[str, Case] = {
             "expense": of(None, None, None, 5.0),
             "confidence": of(None, None, 0.1),
             "lam": of("balanced", 0.5, 0.9),
+            "scores": of(None, None, "logits"),
         },
         choice_is_whole,
+    ),
+    "audit": Case(
+        crcen.audit,
+        {
+            "y": labels,
+            "p": vector(of(0.0, 1.0, 0.3, 0.8, 1e-300)),
+            "train": maybe(lambda rng: tuple(rng.integers(1, 500, 2).tolist())),
+        },
+        audit_is_whole,
     ),
     "Share": Case(
         use_share,
@@ -628,7 +646,7 @@ CASES: dict[str, Case] = {
     ),
 }
 # A nan that the docstring promises, and that the check beside the function compares.
-PROMISED = {"expense", "expenses", "factors"}
+PROMISED = {"audit", "expense", "expenses", "factors"}
 
 
 def documented(of: Any) -> set[str]:

@@ -216,6 +216,8 @@ def test_of_no_rows_nothing_is_known():
         ({"recall": 0.98, "confidence": 0.95}, "from 60 minority rows, it takes 149"),
         ({"recall": 0.9, "lam": 2.0}, "lam=2.0 is not a weight"),
         ({"recall": 0.9, "lam": "ballanced"}, "lam='ballanced' is not a weight"),
+        ({"recall": 0.9, "scores": "proba"}, "scores='proba' must be 'logits' or 'probabilities'"),
+        ({"recall": 0.9, "scores": "probabilities"}, "p must hold one probability"),
     ],
 )
 def test_errors_name_the_parameter_and_the_remedy(wrong, problem):
@@ -228,3 +230,35 @@ def test_errors_name_the_parameter_and_the_remedy(wrong, problem):
 def test_logits_must_be_one_number_for_each_label(bad):
     with pytest.raises(ValueError, match="logits must hold one finite number for each of the 660"):
         choose_lam(bad, sample()[2], recall=0.5)
+
+
+def test_probabilities_are_not_taken_for_logits():
+    """What was promised of them taken for logits was far from what was found."""
+    _, o, y = sample(n1=500, n0=4000)
+    with pytest.raises(ValueError, match="as probabilities do"):
+        choose_lam(expit(o), y, recall=0.9)
+    chosen = choose_lam(expit(o), y, recall=0.9, scores="probabilities")
+    plain = choose_lam(o, y, recall=0.9)
+    assert chosen[:2] == pytest.approx(plain[:2], rel=1e-9)
+    assert chosen[2:] == plain[2:]
+    found = (expit(o) > 1 - chosen.lam)[y == 1].mean()
+    assert found == chosen.recall.value == pytest.approx(0.9, abs=0.01)
+
+
+def test_logits_between_0_and_1_can_be_named():
+    """One row beyond says that they are logits, and one majority row more says little else."""
+    _, o, y = sample()
+    small = expit(o)
+    named = choose_lam(small, y, recall=0.9, scores="logits")
+    beyond = choose_lam(np.append(small, -1.0), np.append(y, 0), recall=0.9)
+    assert beyond.recall == named.recall
+    assert beyond.alpha == pytest.approx(named.alpha, rel=1e-2)
+
+
+@pytest.mark.parametrize("wish", [{"recall": 0.8}, {"cost_ratio": 5.0}])
+def test_certain_rows_rank_first_and_last(wish):
+    _, o, y = sample()
+    p = expit(o)
+    p[o > np.quantile(o, 0.99)], p[o < np.quantile(o, 0.5)] = 1, 0
+    certain = choose_lam(p, y, **wish, scores="probabilities")
+    assert certain.recall == choose_lam(o, y, **wish).recall

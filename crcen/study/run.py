@@ -276,7 +276,8 @@ class _Work:
         if plain is None:  # though it was asked for before
             raise RecordError(f"the search of {cell.method} on {cell.dataset} has failed")
         found = together(by_fold(self.record, plain, self.seed))
-        return choose_lam(found.logits, found.labels, **{what: float(number)}).lam
+        wish = {what: float(number)}
+        return choose_lam(found.logits, found.labels, scores="logits", **wish).lam
 
     def _given(self, job: _SearchJob | _FitJob) -> _Given:
         # A tuple, because joblib would send bare arrays to one Dask worker for the use of all, and
