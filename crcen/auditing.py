@@ -32,9 +32,9 @@ from crcen.weights import imbalance_ratio, prior_shift
 
 
 class Line(NamedTuple):
-    """Platt's line through the logits, with the standard errors of both numbers.
+    """Platt's line through the logits of the rows that are not certain, with standard errors.
 
-    All are nan if a row's p is 0 or 1, which has no logit, or the same for all rows.
+    All are nan if these rows are of one class or have one logit.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Audit(NamedTuple):
     announced : float
         Minority rows that the probabilities announce: their sum.
     certain : int
-        Rows whose p is 0 or 1.
+        Rows whose p is 0 or 1. They have no logit, and the line leaves them out.
     """
 
     lam: float
@@ -124,7 +124,7 @@ class Audit(NamedTuple):
         return tuple(name for name, lam in lams.items() if low <= lam <= high)
 
     def shift_back(self, p: ArrayLike) -> Values:
-        """Take the weight out of probabilities of the same model (Proposition 2).
+        """Take the weight out of probabilities of the same model, as `prior_shift` does.
 
         Parameters
         ----------
@@ -156,9 +156,10 @@ def audit(y: ArrayLike, p: ArrayLike, *, train: tuple[int, int] | None = None) -
               \operatorname{var} \approx \frac{\sum_{S_1} (1-p_i)^2}{A^2}
               + \frac{\sum_{S_0} p_j^2}{B^2},
 
-    over the draw of the rows from the population that the model was trained for. With the class
-    counts of the training, `train`, the rows may have any share of the minority, as Eq. 7 does not
-    ask for it, and the draw of the training rows is allowed for (Proposition 3):
+    over the draw of the rows from a population in which the key equation holds (Proposition 18).
+    With the class counts of the training, `train`, the rows may have any share of the minority, as
+    Eq. 7 does not ask for it, and the draw of the training rows is allowed for
+    (`crcen.theory.laws.fresh_ratio_spread`):
 
     .. math:: \hat\alpha = \frac{\bar p_0}{1 - \bar p_1}, \qquad
               \frac{\hat\lambda}{1 - \hat\lambda} = \hat\alpha \, \frac{N_0}{N_1} .
@@ -254,7 +255,7 @@ def _counts(train: tuple[int, int]) -> tuple[int, int]:
 
 
 def _point(missed: Values, false: Values) -> OperatingPoint:
-    """Describe the two classes as Proposition 3 asks for it."""
+    """Describe the two classes, for the spread of Eq. 7 on fresh rows."""
     found = 1 - missed.mean(), false.mean(), missed.var(), false.var()
     shares = (missed < 0.5).mean(), (false <= 0.5).mean()
     return OperatingPoint(*(np.asarray(value) for value in (*found, *shares)))
@@ -262,9 +263,10 @@ def _point(missed: Values, false: Values) -> OperatingPoint:
 
 def _line(p: Values, labels: Values) -> Line:
     """Fit Platt's line, with the errors that the curvature of the likelihood gives."""
-    if p.min() in (0, p.max()) or p.max() == 1:
+    open_ = (p > 0) & (p < 1)
+    o, labels = logit(p[open_]), labels[open_]
+    if np.unique(labels).size < 2 or np.ptp(o) == 0:
         return Line(*[float("nan")] * 4)
-    o = logit(p)
     intercept, slope = platt_line(o, labels)
     q = expit(intercept + slope * o)
     curvature = q * (1 - q)

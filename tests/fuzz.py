@@ -245,8 +245,10 @@ def step_prices(given: dict[str, Any], found: Any) -> str:
 
 
 def audit_is_whole(given: dict[str, Any], found: auditing.Audit) -> str:
-    p, (low, high) = np.asarray(given["p"], dtype=float), found.interval()
-    line = np.isnan(found.line).all() == bool(found.certain or np.ptp(p) == 0)  # as documented
+    (y, p), (low, high) = (np.asarray(given[k], dtype=float) for k in "yp"), found.interval()
+    between = (p > 0) & (p < 1)
+    lined = np.unique(y[between]).size == 2 and np.ptp(p[between]) > 0  # as documented
+    line = lined != np.isnan(found.line).all()
     ends = 0 <= low <= found.lam <= high + np.finfo(float).tiny <= 2  # of subnormal lambda
     whole = ends and found.announced == p.sum()
     return holds(line and whole, "lambda outside its interval, or a line without need of one")

@@ -1,4 +1,4 @@
-"""Tests of crcen.audit: the weight that was given is found, and its interval keeps its word."""
+"""Tests of crcen.audit and Proposition 18: the weight that was given is found, as often as said."""
 
 import numpy as np
 import pytest
@@ -140,11 +140,13 @@ def test_what_is_found_at_one_half_is_counted():
     assert (found.recall, found.specificity) == (Share(1, 2), Share(2, 3))
 
 
-def test_certain_rows_leave_the_line_open():
-    found = audit([1, 0, 0, 0], [0.5, 0.0, 0.5, 0.2])
-    assert found.certain == 1
-    assert np.isnan(found.line).all()
-    assert found.lam == pytest.approx(0.7 / 1.2)
+def test_certain_rows_are_counted_and_left_out_of_the_line(rng):
+    y, p = draw(rng, 500)
+    more = audit([*y, 1, 0, 0], [*p, 1.0, 0.0, 1.0])
+    assert more.certain == 3
+    assert_allclose(more.line, audit(y, p).line)
+    assert more.lam == pytest.approx(1 / (1 + (1 - p[y == 1]).sum() / (1 + p[y == 0].sum())))
+    assert np.isnan(audit([1, 0, 0, 0], [0.5, 0.0, 0.0, 1.0]).line).all()
 
 
 def test_classes_that_do_not_overlap_leave_the_line_without_a_slope_to_believe():
