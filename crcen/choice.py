@@ -235,7 +235,7 @@ def choose_lam(
             "whose weight does not depend on the rows."
         )
     labels = check_both(y, "a weight")
-    o, ratio = _logits(logits, labels.size, scores), imbalance_ratio(labels)
+    o, ratio = scores_as_logits(logits, labels.size, scores), imbalance_ratio(labels)
     minority = labels == 1
     alpha = 1.0 if isinstance(lam, str) and lam == "balanced" else alpha_from_lam(lam, ratio)
     r = o - np.log(alpha)
@@ -263,7 +263,7 @@ def choose_lam(
     )
 
 
-def _logits(values: ArrayLike, n: int, scores: str | None) -> Values:
+def scores_as_logits(values: ArrayLike, n: int, scores: str | None) -> Values:
     """Take logits as they are, and probabilities to logits; never the one for the other."""
     if scores is not None and check_choice("scores", scores, SCORES) == "probabilities":
         # A probability of 0 or 1 ranks first or last, and has the nearest logit that is finite.
