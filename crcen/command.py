@@ -1,0 +1,168 @@
+"""The command `crcen`: audit scores, choose a threshold for them, and check what was promised.
+
+Each command reads a table with a column of labels and one of scores, from any model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from crcen.auditing import audit
+from crcen.slip import Kept, Slip, promise
+from crcen.tables import known, read_frame, read_labels
+
+FORMAT = "{:.4g}".format
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, 1 if a promise is broken, or 2 for what cannot be done."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.run(asked))
+    except (ValueError, OSError, ImportError) as error:
+        print(f"crcen: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("crcen", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = _command(commands, "audit", _audit, "find the weight behind the probabilities of a model")
+    one.add_argument("table", type=Path, metavar="TABLE")
+    one.add_argument(
+        "--train",
+        nargs=2,
+        type=int,
+        metavar=("N1", "N0"),
+        help="minority and majority rows that the model was trained on, if you know",
+    )
+
+    two = _command(commands, "choose", _choose, "choose a threshold for a wish")
+    two.add_argument("table", type=Path, metavar="TABLE")
+    wish = two.add_mutually_exclusive_group(required=True)
+    wish.add_argument("--recall", type=float, help="share of the minority to find")
+    wish.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
+    wish.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
+    two.add_argument(
+        "--confidence", type=float, help="with --recall: that it is kept in the population"
+    )
+    two.add_argument(
+        "--lam",
+        default="audit",
+        help="weight that the model was trained with; default: what an audit finds",
+    )
+    two.add_argument("--slip", type=Path, help="file to write the promise to (JSON)")
+
+    three = _command(commands, "check", _check, "say whether later rows keep a promise")
+    three.add_argument("slip", type=Path, metavar="SLIP")
+    three.add_argument("table", type=Path, metavar="TABLE")
+    three.add_argument("--level", type=float, default=0.95, help="default: %(default)s")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:
+    """Open a command that reads labels and scores."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
+    command.add_argument("--target", required=True, help="column of the labels")
+    command.add_argument("--score", required=True, help="column of the scores")
+    command.add_argument(
+        "--positive", help="label that the scores are of; default: the rarer of two"
+    )
+    command.add_argument(
+        "--logits", action="store_true", help="the scores are logits; default: probabilities"
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _read(asked: argparse.Namespace) -> tuple[Any, Any]:
+    """Read labels and scores, and say what they are."""
+    frame = read_frame(asked.table, asked.target)
+    target, score = (known(name, getattr(asked, name), frame) for name in ("target", "score"))
+    y, (rest, positive) = read_labels(frame[target], target, asked.positive)
+    values = pd.to_numeric(frame[score], errors="coerce")
+    if values.isna().any():
+        row = int(np.flatnonzero(values.isna())[0])
+        raise ValueError(
+            f"score={score!r} holds {frame[score].iloc[row]!r} in row {row + 1}, which is no "
+            "number: leave out such rows."
+        )
+    print(f"{asked.table.name}: {y.sum()} rows of {positive!r}, {(1 - y).sum()} of {rest!r}")
+    return y, values.to_numpy(dtype=np.float64)
+
+
+def _audit(asked: argparse.Namespace) -> int:
+    y, values = _read(asked)
+    p = expit(values) if asked.logits else values
+    found = audit(y, p, train=tuple(asked.train) if asked.train else None)
+    low, high = found.interval()
+    line = found.line
+    names = " or ".join(found.names()) or "none of the usual weights"
+    print(f"lambda {found.lam:.4f}, 95% interval {low:.4f} to {high:.4f}: {names}")
+    print(f"a minority row counted {FORMAT(found.weight)} times; alpha {FORMAT(found.alpha)}")
+    print(f"the scores announce {found.announced:.0f} minority rows, and there are {y.sum()}")
+    if 0 < found.lam < 1:
+        print(f"shifted back by this weight they announce {found.shift_back(p).sum():.0f}")
+    sure = "too sure" if line.slope < 1 else "too timid"
+    apart = abs(line.slope - 1) > 1.96 * line.slope_error
+    print(
+        f"Platt's slope {line.slope:.2f} ± {1.96 * line.slope_error:.2f}: "
+        + (
+            f"the model is {sure} of itself, and no shift mends that"
+            if apart
+            else "as it should be"
+        )
+    )
+    if found.certain:
+        print(f"{found.certain} rows have a score of 0 or 1, which the slope leaves out")
+    return 0
+
+
+def _choose(asked: argparse.Namespace) -> int:
+    y, values = _read(asked)
+    kind: Any = "logits" if asked.logits else "probabilities"
+    if asked.lam == "audit":
+        lam = audit(y, expit(values) if asked.logits else values).lam
+        print(f"an audit finds lambda {lam:.4f} behind the scores")
+    else:
+        lam = float(asked.lam) if asked.lam.replace(".", "", 1).isdigit() else asked.lam
+    wish = {name: getattr(asked, name) for name in ("recall", "cost_ratio", "expense")}
+    slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
+    choice = slip.choice
+    print(f"decide for the minority where the score is above {slip.threshold:.6g}")
+    for what, share in (("recall", choice.recall), ("specificity", choice.specificity)):
+        low, high = share.interval()
+        print(f"{what} {share.value:.3f} here, 95% interval {low:.3f} to {high:.3f}")
+    now = slip.at(slip.prevalence)
+    print(f"{1000 * now.alarms:.0f} alarms in 1000 rows, of which {now.precision:.0%} are right")
+    if asked.slip:
+        slip.write(asked.slip)
+        print(f"the promise is written to {asked.slip}")
+    return 0
+
+
+def _check(asked: argparse.Namespace) -> int:
+    slip = Slip.read(asked.slip)
+    y, values = _read(asked)
+    found = slip.check(values, y, asked.level)
+    for what, kept in zip(("recall", "specificity"), found, strict=True):
+        print(f"{what}: {_sentence(kept)}")
+    print(f"the promise of {slip.made} {'is broken' if found.broken else 'stands'}")
+    return int(found.broken)
+
+
+def _sentence(kept: Kept) -> str:
+    """Say how one promise fares."""
+    rows = f"{kept.found.part} of {kept.found.total}, at least {kept.promised:.3f} was promised"
+    if kept.since is None:
+        return f"{rows}; nothing speaks against it" if kept.evidence < 2 else f"{rows}; it stands"
+    return f"{rows}; broken after {kept.since} rows"

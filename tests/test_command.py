@@ -1,0 +1,100 @@
+"""Tests of the command `crcen`, from files to what it prints and returns."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SEED
+from scipy.special import expit
+
+from crcen.command import main
+from crcen.slip import Slip
+
+COLUMNS = ["--target", "outcome", "--score", "p"]
+
+
+def rows(rng, n, falls=0.0, weight=9.0):
+    """Scores of a model that was trained with a weight; the minority's logits fall."""
+    y = (rng.random(n) < 0.1).astype(int)
+    o = 2 * rng.normal(2.0 * y) - 2 + np.log(weight / 9) - falls * y
+    return pd.DataFrame({"p": expit(o), "o": o, "outcome": np.where(y == 1, "default", "paid")})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    rng = np.random.default_rng(SEED)
+    monkeypatch.chdir(tmp_path)
+    rows(rng, 5000).to_csv("now.csv", index=False, sep=";", decimal=",")
+    rows(rng, 5000).to_parquet("later.parquet")
+    rows(rng, 5000, falls=3).to_csv("fallen.csv.gz", index=False)
+    return tmp_path
+
+
+def test_an_audit_names_the_weight(folder, capsys):
+    assert main(["audit", "now.csv", *COLUMNS]) == 0
+    said = capsys.readouterr().out
+    low, high = map(float, re.search(r"interval ([\d.]+) to ([\d.]+)", said).groups())
+    assert low < high
+    assert 0.85 < low < 0.95
+    assert re.search(r"of 'default', \d+ of 'paid'", said)
+    assert re.search(r"announce \d+ minority rows, and there are \d+", said)
+
+
+def test_logits_are_audited_alike(folder, capsys):
+    main(["audit", "now.csv", *COLUMNS])
+    of_p = capsys.readouterr().out
+    main(["audit", "now.csv", "--target", "outcome", "--score", "o", "--logits"])
+    assert capsys.readouterr().out == of_p
+
+
+def test_a_choice_is_promised_and_checked(folder, capsys):
+    asked = ["--recall", "0.9", "--confidence", "0.95", "--slip", "slip.json"]
+    assert main(["choose", "now.csv", *COLUMNS, *asked]) == 0
+    said = capsys.readouterr().out
+    slip = Slip.read("slip.json")
+    assert f"above {slip.threshold:.6g}" in said
+    assert slip.wish == {"recall": 0.9, "confidence": 0.95}
+    assert main(["check", "slip.json", "later.parquet", *COLUMNS, "--level", "0.999999"]) == 0
+    assert "stands" in capsys.readouterr().out
+    assert main(["check", "slip.json", "fallen.csv.gz", *COLUMNS]) == 1
+    assert re.search(r"recall: .* broken after \d+ rows", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("lam", [[], ["--lam", "balanced"], ["--lam", "0.9"]])
+def test_an_expense_needs_the_weight_which_an_audit_finds(folder, capsys, lam):
+    assert main(["choose", "now.csv", *COLUMNS, "--expense", "5", *lam]) == 0
+    said = capsys.readouterr().out
+    assert ("an audit finds" in said) == (lam == [])
+    threshold = float(re.search(r"above ([\d.]+)", said)[1])
+    assert threshold == pytest.approx(9 / 14, abs=0.1)  # where the odds are 9 / 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "none.csv", *COLUMNS], "is not a file"),
+        (["audit", "now.csv", "--target", "outcom", "--score", "p"], "choose one of 'outcome'"),
+        (["audit", "now.csv", "--target", "outcome", "--score", "outcome"], "is no number"),
+        (["audit", "now.csv", "--target", "outcome", "--score", "o"], "probability"),
+        (["audit", "now.csv", *COLUMNS, "--positive", "lost"], "positive='lost' is not a label"),
+        (["choose", "now.csv", *COLUMNS, "--recall", "0.9999"], "cannot be promised"),
+        (["check", "now.csv", "later.parquet", *COLUMNS], "is not a promise slip"),
+        (["choose", "now.csv", *COLUMNS, "--recall", "0.9", "--slip", "no/s.json"], "no"),
+        (["choose", "now.csv", *COLUMNS, "--recall", "0.9", "--lam", "heavy"], "lam='heavy'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(folder, capsys, arguments, message):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("crcen: ")
+    assert error.count("\n") == 1
+
+
+def test_the_module_is_the_command(folder):
+    asked = [sys.executable, "-m", "crcen", "audit", "now.csv", *COLUMNS]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert "balanced" in ran.stdout
