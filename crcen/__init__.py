@@ -59,7 +59,14 @@ def __getattr__(name: str) -> Any:
     """Import what is first asked for (PEP 562)."""
     if name not in _LATER:
         raise AttributeError(f"module 'crcen' has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(_LATER[name]), name)
+    try:
+        module = import_module(_LATER[name])
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"crcen.{name} needs {error.name}, which is not installed: pip install 'crcen[networks]' "
+            "for the estimators and the loss, 'crcen[study]' for the rest."
+        ) from error
+    globals()[name] = found = getattr(module, name)
     return found
 
 
