@@ -63,8 +63,8 @@ def __getattr__(name: str) -> Any:
         module = import_module(_LATER[name])
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"crcen.{name} needs {error.name}, which is not installed: pip install 'crcen[networks]' "
-            "for the estimators and the loss, 'crcen[study]' for the rest."
+            f"crcen.{name} needs {error.name}, which is not installed: pip install "
+            "'crcen[networks]' for the estimators and the loss, 'crcen[study]' for the rest."
         ) from error
     globals()[name] = found = getattr(module, name)
     return found

@@ -1,4 +1,4 @@
-r"""Which lambda: for a wanted recall, for a cost ratio, or for an expense that one can afford.
+r"""Which lambda: for a wanted recall, a cost ratio, an expense or a capacity.
 
 One plain fit answers, by its logits on held-out rows. They give the log-likelihood ratio
 :math:`r = o - \log\alpha` of each row, CRCEN at another alpha decides for the minority where
@@ -148,6 +148,7 @@ def choose_lam(
     recall: float | None = None,
     cost_ratio: float | None = None,
     expense: float | None = None,
+    capacity: float | None = None,
     confidence: float | None = None,
     lam: float | Literal["balanced"] = 0.5,
     scores: Literal["logits", "probabilities"] | None = None,
@@ -164,7 +165,9 @@ def choose_lam(
     .. math:: \alpha = e^{-r_{(k)}}, \qquad k = \lfloor (1-R)(n+1) \rfloor ,
 
     which needs a ranking only. A fresh minority row is then found with a probability of at least R,
-    whatever the distribution.
+    whatever the distribution. For a capacity c, the same of all n rows from above: of them
+    :math:`\lfloor c(n+1) \rfloor - 1` are decided for the minority, and a fresh row is with a
+    probability of c at most.
 
     Parameters
     ----------
@@ -179,6 +182,8 @@ def choose_lam(
         Cost of a missed minority row over that of a false alarm, positive.
     expense : float, optional
         False alarms that the last gained minority row may cost, positive.
+    capacity : float, optional
+        Share of all rows that can be looked at, in (0, 1).
     confidence : float, optional
         With `recall`: choose so low a k that the recall in the population is at least R with this
         probability, over the draw of the held-out rows, :math:`P(\mathrm{Bin}(n, 1-R) \ge k)`.
@@ -197,9 +202,9 @@ def choose_lam(
     Raises
     ------
     ValueError
-        If there is not exactly one wish or it is out of its range, the minority rows are too few
-        for the wanted recall, the logits are not one finite number for each label, or all of them
-        lie in [0, 1] and `scores` does not say what they are.
+        If there is not exactly one wish or it is out of its range, the rows are too few for it, the
+        logits are not one finite number for each label, or all of them lie in [0, 1] and `scores`
+        does not say what they are.
 
     References
     ----------
@@ -220,20 +225,17 @@ def choose_lam(
     [0.9, 0.99]
     >>> model = CRCENClassifier((), lam=choice.lam, random_state=0).fit(X, y)
     """
-    wishes = {"recall": recall, "cost_ratio": cost_ratio, "expense": expense}
+    wishes = {"recall": recall, "cost_ratio": cost_ratio, "expense": expense, "capacity": capacity}
     given = {name: value for name, value in wishes.items() if value is not None}
     if len(given) != 1:
         raise ValueError(
             f"choose_lam was given {' and '.join(given) or 'no wish'}: give exactly one of recall, "
-            "cost_ratio and expense."
+            "cost_ratio, expense and capacity."
         )
     [(wish, value)] = given.items()
-    value = check_number(wish, value, BETWEEN if wish == "recall" else POSITIVE)
+    value = check_number(wish, value, BETWEEN if wish in ("recall", "capacity") else POSITIVE)
     if confidence is not None and recall is None:
-        raise ValueError(
-            f"confidence={confidence!r} belongs to recall: leave it out with {wish}, "
-            "whose weight does not depend on the rows."
-        )
+        raise ValueError(f"confidence={confidence!r} belongs to recall: leave it out with {wish}.")
     labels = check_both(y, "a weight")
     o, ratio = scores_as_logits(logits, labels.size, scores), imbalance_ratio(labels)
     minority = labels == 1
@@ -243,6 +245,15 @@ def choose_lam(
         row = np.sort(r[minority])[_row(minority.sum(), value, confidence) - 1]
         with np.errstate(over="ignore"):
             alpha = float(np.exp(HAIR - row))
+    elif wish == "capacity":
+        flagged = int(value * (r.size + 1) + 1e-9) - 1
+        if flagged < 0:
+            raise ValueError(
+                f"capacity={value!r} is less than one row of {r.size}: hold out more rows, or wish "
+                f"for {1 / (r.size + 1):.2g} or more."
+            )
+        with np.errstate(over="ignore"):
+            alpha = float(np.exp(-HAIR - np.sort(r)[r.size - 1 - flagged]))
     else:
         alpha = value / ratio
     try:

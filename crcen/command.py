@@ -20,6 +20,7 @@ from crcen.slip import Kept, Slip, promise
 from crcen.tables import known, read_frame, read_labels
 
 FORMAT = "{:.4g}".format
+WISHES = ("recall", "cost_ratio", "expense", "capacity")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     wish.add_argument("--recall", type=float, help="share of the minority to find")
     wish.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
     wish.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
+    wish.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
     two.add_argument(
         "--confidence", type=float, help="with --recall: that it is kept in the population"
     )
@@ -135,7 +137,7 @@ def _choose(asked: argparse.Namespace) -> int:
         print(f"an audit finds lambda {lam:.4f} behind the scores")
     else:
         lam = float(asked.lam) if asked.lam.replace(".", "", 1).isdigit() else asked.lam
-    wish = {name: getattr(asked, name) for name in ("recall", "cost_ratio", "expense")}
+    wish = {name: getattr(asked, name) for name in WISHES}
     slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
     choice = slip.choice
     print(f"decide for the minority where the score is above {slip.threshold:.6g}")

@@ -86,7 +86,7 @@ class Outlook(NamedTuple):
         False alarms for the last minority row found, if the scores are calibrated.
     threshold : float
         On the scores, where the price is what was wished for, if that was a cost ratio or an
-        expense; the written one if the wish was a recall, which no prevalence touches.
+        expense; the written one otherwise: no prevalence touches a recall.
     """
 
     precision: float
@@ -193,7 +193,7 @@ class Slip(NamedTuple):
         alarms = hits + (1 - self.choice.specificity.value) * (1 - new)
         shift = float(logit(new) - logit(self.prevalence))
         threshold = self.threshold
-        if "recall" not in self.wish:
+        if {"cost_ratio", "expense"} & {*self.wish}:
             moved = _as_logit(threshold, self.scores) - shift
             threshold = float(expit(moved)) if self.scores == "probabilities" else moved
         price = self.choice.lam / (1 - self.choice.lam) * float(np.exp(-shift))
@@ -254,6 +254,7 @@ def promise(
     recall: float | None = None,
     cost_ratio: float | None = None,
     expense: float | None = None,
+    capacity: float | None = None,
     confidence: float | None = None,
     lam: float | Literal["balanced"] = 0.5,
     scores: Literal["logits", "probabilities"] | None = None,
@@ -262,7 +263,7 @@ def promise(
 
     Parameters
     ----------
-    values, y, recall, cost_ratio, expense, confidence, lam, scores
+    values, y, recall, cost_ratio, expense, capacity, confidence, lam, scores
         As for `crcen.choose_lam`.
 
     Returns
@@ -290,7 +291,7 @@ def promise(
     labels = check_both(y, "a promise")
     o = scores_as_logits(values, labels.size, scores)
     asked = {"recall": recall, "cost_ratio": cost_ratio, "expense": expense}
-    asked |= {"confidence": confidence}
+    asked |= {"capacity": capacity, "confidence": confidence}
     choice = choose_lam(o, labels, **asked, lam=lam, scores="logits")
     made_with = 0.0 if lam == "balanced" else float(logit(lam)) - np.log(imbalance_ratio(labels))
     cut = float(made_with - np.log(choice.alpha))

@@ -428,6 +428,7 @@ CASES: dict[str, Case] = {
             "recall": maybe(between(0.05, 0.6)),
             "cost_ratio": of(None, None, None, 5.0),
             "expense": of(None, None, None, 5.0),
+            "capacity": of(None, None, None, 0.5),
             "confidence": of(None, None, 0.1),
             "lam": of("balanced", 0.5, 0.9),
             "scores": of(None, None, "logits"),

@@ -262,3 +262,29 @@ def test_certain_rows_rank_first_and_last(wish):
     p[o > np.quantile(o, 0.99)], p[o < np.quantile(o, 0.5)] = 1, 0
     certain = choose_lam(p, y, **wish, scores="probabilities")
     assert certain.recall == choose_lam(o, y, **wish).recall
+
+
+@given(st.floats(0.02, 0.9), st.integers(0, 100))
+def test_a_capacity_flags_as_many_rows_as_a_fresh_row_allows(capacity, draw):
+    _, o, y = sample(draw=draw)
+    choice = choose_lam(o, y, capacity=capacity)
+    flagged = choice.recall.part + choice.specificity.total - choice.specificity.part
+    assert flagged == int(capacity * (y.size + 1) + 1e-9) - 1
+    assert (flagged + 1) / (y.size + 1) <= capacity + 1e-9  # exchangeable with a fresh row
+
+
+def test_a_fresh_row_is_flagged_no_more_often_than_the_capacity():
+    rng = np.random.default_rng(SEED)
+    flagged = 0
+    for _ in range(2000):
+        o = rng.normal(size=40)
+        y = (np.arange(40) < 10).astype(int)
+        choice = choose_lam(o, y, capacity=0.2)
+        flagged += rng.normal() > np.log(1 / 3) - np.log(choice.alpha)
+    assert binom.ppf(RARE, 2000, 7 / 41) <= flagged <= binom.ppf(1 - RARE, 2000, 8 / 41)
+
+
+def test_a_capacity_of_less_than_a_row_is_refused():
+    _, o, y = sample()
+    with pytest.raises(ValueError, match="is less than one row of 660"):
+        choose_lam(o, y, capacity=0.001)

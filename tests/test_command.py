@@ -98,3 +98,8 @@ def test_the_module_is_the_command(folder):
     asked = [sys.executable, "-m", "crcen", "audit", "now.csv", *COLUMNS]
     ran = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert "balanced" in ran.stdout
+
+
+def test_a_capacity_is_a_share_of_the_rows(folder, capsys):
+    assert main(["choose", "now.csv", *COLUMNS, "--capacity", "0.05"]) == 0
+    assert re.search(r"(49|50) alarms in 1000 rows", capsys.readouterr().out)

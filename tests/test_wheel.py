@@ -13,12 +13,12 @@ from scipy.special import expit
 
 pytestmark = pytest.mark.slow
 # What the plain install does not bring.
-ABSENT = ("torch", "numba", "imblearn", "pyarrow", "statsmodels", "matplotlib", "joblib.externals")
+ABSENT = ("torch", "numba", "imblearn", "pyarrow", "statsmodels", "matplotlib")
 WITHOUT = f"""
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name in {ABSENT[:-1]!r}:
+        if name in {ABSENT!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Absent())
 """
@@ -79,12 +79,10 @@ def test_the_commands_work_without_the_heavy_packages(run):
 
 
 def test_what_needs_more_says_so(run):
-    ran = run("from crcen import CRCENClassifier")
-    assert "needs torch, which is not installed: pip install 'crcen[networks]'" in ran.stderr or (
-        "needs numba" in ran.stderr
-    )
+    said = run("from crcen import CRCENClassifier").stderr
+    assert "which is not installed: pip install 'crcen[networks]'" in said
 
 
 def test_the_estimators_come_with_the_networks(run):
-    code = "sys.meta_path.pop(0)\nfrom crcen import CRCENClassifier\nprint(CRCENClassifier().get_params())"
-    assert "'lam': 'balanced'" in run(code).stdout
+    code = "sys.meta_path.pop(0)\nfrom crcen import CRCENClassifier\nprint(CRCENClassifier())"
+    assert "CRCENClassifier()" in run(code).stdout
