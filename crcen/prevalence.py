@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from crcen.validation import BETWEEN, PROBABILITY, check_number, check_numbers
+from crcen.validation import BETWEEN, PROBABILITY, TINY, check_number, check_numbers
 
 
 class Prevalence(NamedTuple):
@@ -87,18 +87,21 @@ def prevalence(p: ArrayLike, prior: float) -> Prevalence:
     p = check_numbers("p", p, PROBABILITY, ndim=1, remedy="pass predict_proba(X)[:, 1]")
     if not p.size:
         raise ValueError("p is empty: give the probability of one row or more.")
-    difference, rest = p / prior - (1 - p) / (1 - prior), (1 - p) / (1 - prior)
+    # Both densities over that of the old mixture, times prior (1 - prior), which cancels.
+    rest = (1 - p) * prior
+    difference = p * (1 - prior) - rest
 
     def slope(q: float) -> float:
         with np.errstate(divide="ignore"):  # a row that is certain excludes an end
             return float(np.mean(difference / (rest + q * difference)))
 
-    if slope(0) <= 0:
+    low, high = TINY, 1 - float(np.finfo(np.float64).epsneg)
+    if slope(low) <= 0:
         value = 0.0
-    elif slope(1) >= 0:
+    elif slope(high) >= 0:
         value = 1.0
     else:
-        value = float(brentq(slope, 0, 1))
+        value = float(brentq(slope, low, high))
     with np.errstate(divide="ignore"):
         curvature = np.sum((difference / (rest + value * difference)) ** 2)
         return Prevalence(value, float(1 / np.sqrt(curvature)))

@@ -22,7 +22,7 @@ from scipy.special import betainc, betaln, expit, logit
 import crcen
 from crcen.choice import Choice, Share, choose_lam, scores_as_logits
 from crcen.validation import BETWEEN, Values, check_binary, check_both, check_number
-from crcen.weights import imbalance_ratio
+from crcen.weights import alpha_from_lam, imbalance_ratio
 
 ASSUMES = (
     "the rows of the promise and the rows that it is kept on are draws of the same two classes",
@@ -293,8 +293,10 @@ def promise(
     asked = {"recall": recall, "cost_ratio": cost_ratio, "expense": expense}
     asked |= {"capacity": capacity, "confidence": confidence}
     choice = choose_lam(o, labels, **asked, lam=lam, scores="logits")
-    made_with = 0.0 if lam == "balanced" else float(logit(lam)) - np.log(imbalance_ratio(labels))
-    cut = float(made_with - np.log(choice.alpha))
+    made_with = 1.0  # "balanced", the one text that choose_lam takes
+    if not isinstance(lam, str):
+        made_with = alpha_from_lam(lam, imbalance_ratio(labels))
+    cut = float(np.log(made_with) - np.log(choice.alpha))
     kind = scores or "logits"
     return Slip(
         choice=choice,

@@ -95,8 +95,11 @@ def read_frame(path: str | os.PathLike[str], target: str) -> pd.DataFrame:
     ImportError
         If the package that reads such files is not installed.
     ValueError
-        If the ending is another, the file cannot be read, or a column is there twice.
+        If `path` is none, its ending is another, the file cannot be read, or a column is there
+        twice.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path={path!r} must be text or a path: give that of a table.")
     file = Path(os.fsdecode(path))
     if not file.is_file():
         raise FileNotFoundError(

@@ -40,9 +40,10 @@ import scipy.sparse
 import torch
 
 import crcen
-from crcen import auditing, choice
+from crcen import auditing, choice, slip, tables
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
+from crcen.prevalence import prevalence
 from crcen.theory import (
     bargains,
     deviations,
@@ -262,6 +263,35 @@ def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     return holds(0 < found.lam < 1 and counts and promised, "no weight, or a broken promise")
 
 
+def use_promise(
+    values: Any,
+    y: Any,
+    recall: Any,
+    expense: Any,
+    lam: Any,
+    later: Any,
+    level: Any,
+    prevalence: Any,
+) -> Any:
+    made = slip.promise(values, y, recall=recall, expense=expense, lam=lam)
+    check, at = made.check(later, y, level), made.at(prevalence)
+    counts = check.recall.found.total == made.choice.recall.total
+    return counts, check.recall.evidence, check.specificity.evidence, at.alarms
+
+
+def slip_is_whole(given: dict[str, Any], found: Any) -> str:
+    counts, of_recall, of_specificity, alarms = found
+    return holds(counts and of_recall >= 1 <= of_specificity and 0 <= alarms <= 1, "no promise")
+
+
+def use_frame(path: Any, target: Any) -> Any:
+    return tables.read_frame(path, target).shape
+
+
+def use_labels(column: Any, target: Any, positive: Any) -> Any:
+    return tables.read_labels(pd.Series(column), target, positive)[0].tolist()
+
+
 def use_share(part: Any, total: Any, rows: Any, level: Any) -> Any:
     share = choice.Share(part, total)
     return share, share.interval(level), share.fresh(rows, level)
@@ -443,6 +473,43 @@ CASES: dict[str, Case] = {
             "train": maybe(lambda rng: tuple(rng.integers(1, 500, 2).tolist())),
         },
         audit_is_whole,
+    ),
+    "promise": Case(
+        use_promise,
+        {
+            "values": vector(between(-9, 9)),
+            "y": labels,
+            "recall": maybe(between(0.05, 0.6)),
+            "expense": of(None, None, None, 5.0),
+            "lam": of("balanced", 0.5, 0.9),
+            "later": vector(between(-9, 9)),
+            "level": between(0.5, 0.999),
+            "prevalence": between(0.01, 0.99),
+        },
+        slip_is_whole,
+        slip.promise,
+    ),
+    "prevalence": Case(
+        prevalence,
+        {"p": vector(of(0.0, 1.0, 0.3, 0.8, 1e-300)), "prior": between(0.01, 0.99)},
+        lambda given, found: holds(0 <= found.value <= 1 and found.error > 0, "no share"),
+    ),
+    "read_frame": Case(
+        use_frame,
+        {"path": table, "target": of("y", "y", "a", "lost")},
+        lambda given, shape: holds(shape[1] > 0, "no column"),
+        tables.read_frame,
+    ),
+    "read_labels": Case(
+        use_labels,
+        {
+            "column": vector(of("yes", "no", "yes", "NA")),
+            "target": of("y"),
+            "positive": of(None, "yes", "no"),
+        },
+        lambda given, found: holds(0 < sum(found) < len(found), "one label"),
+        tables.read_labels,
+        ("column",),
     ),
     "Share": Case(
         use_share,

@@ -188,7 +188,7 @@ def test_cells_that_ask_for_the_same_fit_are_shown_the_same_row(record, named):
 READERS = [job for job in plan.plan(ROOT, "quick") if "results" in job.parameters]
 # Which find a row by the fit's name.
 VIEWS = {"shown", "score_cells", "figure_1", "score_past", "by_fold", "places", "compared"}
-VIEWS |= {"score_sets", "slopes", "quotients", "promises", "steps"}
+VIEWS |= {"score_sets", "slopes", "quotients", "promises", "steps", "audits"}
 
 
 def code_of(job):
@@ -206,7 +206,7 @@ def test_a_chapter_reads_the_record_through_its_views_alone(job):
         if isinstance(node, ast.ImportFrom)
     }
     assert "Record" in imported.get("crcen.study.record", ())
-    homes = ("tables", "comparison", "hundred", "at_scale")
+    homes = ("tables", "comparison", "hundred", "at_scale", "audits")
     views = VIEWS & set().union(*(imported.get(f"crcen.study.{home}", set()) for home in homes))
     assert views
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]

@@ -28,7 +28,7 @@ from crcen.theory.simulations import sim1
 from crcen.validation import FINITE, check_number, check_numbers, check_weights
 from crcen.weights import alpha_from_lam, lam_from_alpha
 
-Y, P = [1, 0, 0], [0.6, 0.3, 0.1]
+Y, P, L = [1, 0, 0], [0.6, 0.3, 0.1], [3.0, -2.0, -1.0]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,11 @@ def test_weights_keep_their_proportions_and_have_a_finite_sum(unit):
         (lambda: Share(1, 2).fresh(10**12), r"^rows=1000000000000 must be an integer of at most"),
         (lambda: Share(1, 2).interval(95), r"^level=95 must be strictly between 0 and 1"),
         (lambda: choose_lam(P, Y, recall="0.9"), r"^recall='0.9' must be a number"),
-        (lambda: choose_lam(P, Y, expense=1e17), r"^expense=1e\+17 takes alpha=5e\+16, at which"),
+        (lambda: choose_lam(P, Y, recall=0.4), r"^logits all lie in \[0, 1\]"),
+        (
+            lambda: choose_lam([-1, 2, 3], Y, expense=1e17),
+            r"^expense=1e\+17 takes alpha=5e\+16, at which",
+        ),
         (lambda: choose_lam([-800, -900, -900], Y, recall=0.4), r"^recall=0.4 takes alpha=inf"),
         (lambda: choose_lam([800, -900, -900], Y, recall=0.4), r"^recall=0.4 takes alpha=0"),
         (lambda: effective_lam([0.5], 2), r"^lam=\[0.5\] is not a weight"),
