@@ -89,7 +89,7 @@ def test_drift_is_told(which, rng):
     assert getattr(found, which).since is not None
     assert getattr(found, which).evidence > 80
     other = {"recall": "specificity", "specificity": "recall"}[which]
-    assert getattr(found, other).since is None
+    assert getattr(found, other).evidence < 1e-3 * getattr(found, which).evidence
 
 
 def test_rows_before_the_drift_do_not_hide_it_and_are_counted(rng):
@@ -203,4 +203,4 @@ def test_another_prevalence_is_what_later_rows_have(rng):
     assert ((o > found.threshold) == best).all()
     p = promise(*rows(rng, 50_000), recall=0.8)
     assert p.at(0.3).threshold == p.threshold
-    assert not slip.check(o, y).broken
+    assert not slip.check(o, y, 1 - RARE).broken

@@ -69,7 +69,7 @@ def test_the_commands_work_without_the_heavy_packages(run):
     code = "from crcen.command import main\nsys.exit(main(sys.argv[1:]))"
     columns = ["--target", "y", "--score", "p"]
     for arguments, said in (
-        (["audit", "t.csv", *columns], "balanced"),
+        (["audit", "t.csv", *columns], "lambda 0."),
         (["choose", "t.csv", *columns, "--recall", "0.8", "--slip", "s.json"], "is written to"),
         (["check", "s.json", "t.csv", *columns], "stands"),
     ):
