@@ -267,11 +267,14 @@ def test_tolerance_and_penalty_mean_the_same_at_every_base_rate(classifier, shar
     n = 40_000
     y = rng.permutation(n) < share * n
     rows = rng.normal(size=(n, 2)) + y[:, None]
-    plain = classifier((), lam=0.5, l2=1e-3, tol=1e-3, random_state=SEED).fit(rows, y)
-    free = LogisticRegression(C=np.inf).fit(rows, y)
-    auc, reference = (roc_auc_score(y, m.decision_function(rows)) for m in (plain, free))
-    assert auc > reference - 0.02
+    given = {"lam": 0.5, "l2": 1e-3, "random_state": SEED}
+    plain, exact = (classifier((), tol=tol, **given).fit(rows, y) for tol in (1e-3, 1e-7))
+    auc, reference = (roc_auc_score(y, m.decision_function(rows)) for m in (plain, exact))
+    assert auc == pytest.approx(reference, abs=1e-2)
+    # The squared error is not convex: of 40 minority rows it may follow a few.
     if classifier is CRCENClassifier:
+        free = LogisticRegression(C=np.inf).fit(rows, y)
+        assert auc > roc_auc_score(y, free.decision_function(rows)) - 0.02
         sides = key_equation(y.astype(int), plain.predict_proba(rows)[:, 1], 0.5)
         assert abs(sides.residual) <= 1.001e-3
 
