@@ -263,17 +263,8 @@ def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     return holds(0 < found.lam < 1 and counts and promised, "no weight, or a broken promise")
 
 
-def use_promise(
-    values: Any,
-    y: Any,
-    recall: Any,
-    expense: Any,
-    lam: Any,
-    later: Any,
-    level: Any,
-    prevalence: Any,
-) -> Any:
-    made = slip.promise(values, y, recall=recall, expense=expense, lam=lam)
+def use_promise(values: Any, y: Any, later: Any, level: Any, prevalence: Any, **wish: Any) -> Any:
+    made = slip.promise(values, y, **wish)
     check, at = made.check(later, y, level), made.at(prevalence)
     counts = check.recall.found.total == made.choice.recall.total
     return counts, check.recall.evidence, check.specificity.evidence, at.alarms

@@ -140,13 +140,10 @@ def test_a_curve_has_the_best_precision_at_a_recall_or_more(record, monkeypatch)
     each, counts = [], []
     for k in fits.index:
         positives, negatives = record.predictions(k)
-        tried = [
-            (
-                np.mean(positives >= cut),
-                np.sum(positives >= cut) / (np.sum(positives >= cut) + np.sum(negatives >= cut)),
-            )
-            for cut in (*positives, *negatives)
-        ]
+        tried = []
+        for cut in (*positives, *negatives):
+            tp, fp = np.sum(positives >= cut), np.sum(negatives >= cut)
+            tried.append((tp / positives.size, tp / (tp + fp)))
         each.append([max(p for r, p in tried if r >= wish - 1e-12) for wish in RECALLS])
         cut = -np.log(negatives.size / positives.size)
         counts.append([np.sum(positives > cut), np.sum(negatives > cut), positives.size])
