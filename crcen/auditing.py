@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from crcen.choice import Share
-from crcen.theory.laws import OperatingPoint, fresh_ratio_spread, platt_line
+from crcen.theory.laws import fresh_ratio_spread, platt_line, sample_point
 from crcen.validation import (
     BETWEEN,
     Values,
@@ -28,7 +28,7 @@ from crcen.validation import (
     check_number,
     check_probabilities,
 )
-from crcen.weights import imbalance_ratio, prior_shift
+from crcen.weights import prior_shift
 
 
 class Line(NamedTuple):
@@ -220,22 +220,23 @@ def audit(y: ArrayLike, p: ArrayLike, *, train: tuple[int, int] | None = None) -
             "audit on rows that the model was not trained on."
         )
     fresh = missed.size, false.size
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if train is None:
-            ratio = imbalance_ratio(labels)
-            odds, spread = b / a, np.hypot(np.linalg.norm(missed) / a, np.linalg.norm(false) / b)
-        else:
-            n1, n0 = _counts(train)
-            ratio = n0 / n1
-            odds = (b / fresh[1]) / (a / fresh[0]) * ratio
-            spread = fresh_ratio_spread(_point(missed, false), (n1, n0), fresh) if a * b else np.inf
+    n1, n0 = fresh if train is None else _counts(train)
+    with np.errstate(divide="ignore"):
+        alpha = np.float64(b / fresh[1]) / np.float64(a / fresh[0])  # Eq. 7
+    odds = alpha * (n0 / n1)
+    spread: Values | float = np.inf  # of a class whose rows are all certain
+    if a * b > 0 and train is None:
+        spread = np.hypot(np.linalg.norm(missed) / a, np.linalg.norm(false) / b)
+    elif a * b > 0:
+        point = sample_point(logit(p[labels == 1]), logit(p[labels == 0]), 1.0)
+        spread = fresh_ratio_spread(point, (n1, n0), fresh)
     lam = float(odds / (1 + odds)) if np.isfinite(odds) else 1.0
     certain = int(((p == 0) | (p == 1)).sum())
     return Audit(
         lam=lam,
-        alpha=float(odds / ratio),
-        imbalance_ratio=float(ratio),
-        spread=float(spread) if a * b > 0 else float("inf"),
+        alpha=float(alpha),
+        imbalance_ratio=n0 / n1,
+        spread=float(spread),
         line=_line(p, labels),
         recall=Share(int((missed < 0.5).sum()), missed.size),
         specificity=Share(int((false <= 0.5).sum()), false.size),
@@ -252,13 +253,6 @@ def _counts(train: tuple[int, int]) -> tuple[int, int]:
             f"train={train!r} must be two counts: minority and majority rows of the training."
         ) from None
     return check_count("train", n1), check_count("train", n0)
-
-
-def _point(missed: Values, false: Values) -> OperatingPoint:
-    """Describe the two classes, for the spread of Eq. 7 on fresh rows."""
-    found = 1 - missed.mean(), false.mean(), missed.var(), false.var()
-    shares = (missed < 0.5).mean(), (false <= 0.5).mean()
-    return OperatingPoint(*(np.asarray(value) for value in (*found, *shares)))
 
 
 def _line(p: Values, labels: Values) -> Line:

@@ -16,8 +16,8 @@ import pandas as pd
 from scipy.special import expit
 
 from crcen.auditing import audit
+from crcen.reading import known, read_frame, read_labels
 from crcen.slip import Kept, Slip, promise
-from crcen.tables import known, read_frame, read_labels
 
 FORMAT = "{:.4g}".format
 WISHES = ("recall", "cost_ratio", "expense", "capacity")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from crcen.tables import few, known, read_frame, read_labels
+from crcen.reading import few, known, read_frame, read_labels
 from crcen.validation import check_count
 
 
@@ -28,7 +28,7 @@ def read_table(
     Parameters
     ----------
     path : path
-        A file that `crcen.tables.read_frame` reads, with a row for each case.
+        A file that `crcen.reading.read_frame` reads, with a row for each case.
     target : str
         The column with the labels.
     positive : object

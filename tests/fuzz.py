@@ -40,7 +40,7 @@ import scipy.sparse
 import torch
 
 import crcen
-from crcen import auditing, choice, slip, tables
+from crcen import auditing, choice, reading, slip
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.prevalence import prevalence
@@ -276,11 +276,11 @@ def slip_is_whole(given: dict[str, Any], found: Any) -> str:
 
 
 def use_frame(path: Any, target: Any) -> Any:
-    return tables.read_frame(path, target).shape
+    return reading.read_frame(path, target).shape
 
 
 def use_labels(column: Any, target: Any, positive: Any) -> Any:
-    return tables.read_labels(pd.Series(column), target, positive)[0].tolist()
+    return reading.read_labels(pd.Series(column), target, positive)[0].tolist()
 
 
 def use_share(part: Any, total: Any, rows: Any, level: Any) -> Any:
@@ -489,7 +489,7 @@ CASES: dict[str, Case] = {
         use_frame,
         {"path": table, "target": of("y", "y", "a", "lost")},
         lambda given, shape: holds(shape[1] > 0, "no column"),
-        tables.read_frame,
+        reading.read_frame,
     ),
     "read_labels": Case(
         use_labels,
@@ -499,7 +499,7 @@ CASES: dict[str, Case] = {
             "positive": of(None, "yes", "no"),
         },
         lambda given, found: holds(0 < sum(found) < len(found), "one label"),
-        tables.read_labels,
+        reading.read_labels,
         ("column",),
     ),
     "Share": Case(

@@ -204,7 +204,7 @@ def of_normal_classes(rng, stretch, n=4000, n_splits=3):
 @pytest.mark.parametrize(("stretch", "inside"), [(1, [True, True]), (0.3, [False, False])])
 def test_a_step_of_a_calibrated_model_costs_what_the_band_says(rng, monkeypatch, stretch, inside):
     rows = [*of_normal_classes(rng, stretch)]
-    monkeypatch.setattr(at_scale, "_test_rows", lambda *_: rows)
+    monkeypatch.setattr(at_scale, "on_test_rows", lambda *_: rows)
     found = steps(None, ["a"], 1.1)
     assert found["inside"].tolist() == inside
     assert found["told"].tolist() == inside

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from own_data import read_table
 
-from crcen import tables
+from crcen import reading
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_parquet_without_pyarrow(frame, tmp_path, monkeypatch):
     def read(path, target):
         raise ImportError("no pyarrow")
 
-    monkeypatch.setitem(tables.READERS, ".parquet", read)
+    monkeypatch.setitem(reading.READERS, ".parquet", read)
     with pytest.raises(ImportError, match=r"needs pyarrow: pip install pyarrow, or save"):
         read_table(path, "outcome", "ill")
 
@@ -192,7 +192,7 @@ def test_a_parquet_file_of_unknown_types_is_refused(tmp_path, monkeypatch):
     def read(file, target):
         raise TypeError("data type 'inv64' not understood")
 
-    monkeypatch.setitem(tables.READERS, ".parquet", read)
+    monkeypatch.setitem(reading.READERS, ".parquet", read)
     file = tmp_path / "table.parquet"
     file.touch()
     with pytest.raises(ValueError, match=r"cannot be read as parquet: .* Save the table anew"):
@@ -209,7 +209,7 @@ def test_columns_of_two_levels_have_the_names_that_they_show(tmp_path):
 
 def test_a_name_that_is_twice_there_is_refused(tmp_path, monkeypatch):
     frame = pd.DataFrame([[1.0, 2.0, "yes"]], columns=["a", "a", "y"])
-    monkeypatch.setitem(tables.READERS, ".csv", lambda file, target: frame)
+    monkeypatch.setitem(reading.READERS, ".csv", lambda file, target: frame)
     file = tmp_path / "table.csv"
     file.touch()
     with pytest.raises(ValueError, match="columns 'a' are there more than once"):

@@ -1,4 +1,4 @@
-"""Tests of crcen.tables: a table is read as it is, and a label is what stands there."""
+"""Tests of crcen.reading: a table is read as it is, and a label is what stands there."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from conftest import SEED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crcen.tables import read_frame, read_labels
+from crcen.reading import read_frame, read_labels
 
 FRAME = pd.DataFrame(
     {"amount": [1.5, -2.25, np.nan, 4.0], "text": ["a, b", "c;d", None, "é"], "y": ["NA", "EU"] * 2}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +22,7 @@ from crcen.choice import Share, choose_lam
 from crcen.study.datasets import load_available
 from crcen.study.meta import effects
 from crcen.study.methods import METHODS
-from crcen.study.protocol import HELD_OUT, PROTOCOLS, WISHES, Cell, Fit, Protocol, cells
+from crcen.study.protocol import HELD_OUT, PROTOCOLS, WISHES, Fit, Protocol, cells
 from crcen.study.record import Record
 from crcen.study.scores import Predictions
 from crcen.study.splits import splits
@@ -33,8 +33,8 @@ from crcen.study.tables import (
     fresh_quotient,
     log_ratio,
     of_seed,
+    on_test_rows,
     places,
-    shown,
     together,
 )
 from crcen.theory.expense import expense_interval, expenses
@@ -128,20 +128,6 @@ def share(
     return Shared(mean, low, high, len(found), len(votes))
 
 
-def _test_rows(
-    record: Record,
-    datasets: Iterable[str],
-    methods: Iterable[str],
-    seed: int,
-    protocols: Mapping[str, Protocol],
-) -> Iterator[tuple[Cell, int, Predictions]]:
-    """Go through the predictions of the test rows, with the place of the fit."""
-    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
-    for cell, k in shown(record, wanted, seed, protocols).items():
-        if not record.fits.loc[k, "failed"]:
-            yield cell, k, record.predictions(k)
-
-
 def quotients(
     record: Record,
     datasets: Iterable[str],
@@ -167,7 +153,7 @@ def quotients(
         quotient, and its logarithm `log`, nan if the rows of a class are all certain.
     """
     rows = []
-    for cell, k, found in _test_rows(record, datasets, methods, seed, protocols):
+    for cell, k, found in on_test_rows(record, datasets, methods, seed, protocols):
         lam = float(record.fits.loc[k, "lam"])
         if not math.isnan(lam):
             alpha = alpha_from_lam(lam, np.exp(log_ratio(found)))
@@ -453,7 +439,7 @@ def steps(
     plain = [name for name in methods if not METHODS[name].moved]
     counts: dict[tuple[str, str], list[list[Any]]] = {}
     ratios: dict[str, float] = {}
-    for cell, _, found in _test_rows(record, datasets, plain, seed, protocols):
+    for cell, _, found in on_test_rows(record, datasets, plain, seed, protocols):
         log = log_ratio(found)
         at = [found.moved(-math.log(alpha) - log).counts for alpha in alphas]
         counts.setdefault((cell.dataset, cell.method), []).append(at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,9 @@ from scipy.special import expit
 from crcen.auditing import audit
 from crcen.study.datasets import DATASETS
 from crcen.study.hundred import BALANCED
-from crcen.study.protocol import PROTOCOLS, Protocol, cells
+from crcen.study.protocol import PROTOCOLS, Protocol
 from crcen.study.record import Record
-from crcen.study.tables import log_ratio, shown
+from crcen.study.tables import log_ratio, on_test_rows
 from crcen.threads import one_thread
 
 #: Methods whose rows or loss are weighted by inverse class frequency.
@@ -49,13 +50,9 @@ def audits(
         dataset, method, split; `given` and `found`, the logs of the odds lambda/(1 - lambda);
         `held`, whether the 95% interval holds the given weight; `spread`; and Platt's `slope`.
     """
-    of = protocols["hundred"]
-    wanted = [cell for cell in cells(datasets, methods, {"hundred": of}) if cell.split == 0]
+    first = {"hundred": replace(protocols["hundred"], n_splits=1)}
     rows = []
-    for cell, k in shown(record, wanted, seed, protocols).items():
-        if record.fits.loc[k, "failed"]:
-            continue
-        found = record.predictions(k)
+    for cell, _, found in on_test_rows(record, datasets, methods, seed, first):
         ratio, log_odds = log_ratio(found), 0.0
         if cell.method in (*WEIGHTED, *BALANCED):
             log_odds = ratio

@@ -25,9 +25,9 @@ from crcen.study.tables import (
     fresh_quotient,
     log_ratio,
     of_seed,
+    on_test_rows,
     places,
     search_of,
-    shown,
     together,
 )
 from crcen.theory.expense import Confusion
@@ -162,13 +162,10 @@ def slopes(
         dataset, method, slope: 1 if probabilities can be believed, below 1 if they are too bold;
         nan where a class is apart from the other.
     """
-    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
     parts: dict[tuple[str, str], list[Predictions]] = {}
-    for cell, k in shown(record, wanted, seed, protocols).items():
-        if not record.fits.loc[k, "failed"]:
-            found, lam = record.predictions(k), float(record.fits.loc[k, "lam"])
-            plain = shifted_back(found, cell.method, lam)
-            parts.setdefault((cell.dataset, cell.method), []).append(plain)
+    for cell, k, found in on_test_rows(record, datasets, methods, seed, protocols):
+        plain = shifted_back(found, cell.method, float(record.fits.loc[k, "lam"]))
+        parts.setdefault((cell.dataset, cell.method), []).append(plain)
     rows = []
     for (dataset, method), some in parts.items():
         found = together(some)
@@ -202,13 +199,10 @@ def curves(
         curve at a recall of `RECALLS`: the best precision of a split at that recall or more, in
         the mean over splits. Where it is true, the decisions of all splits together.
     """
-    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
     parts: dict[tuple[str, str], list[tuple[Logits, Confusion]]] = {}
-    for cell, k in shown(record, wanted, seed, protocols).items():
-        if not record.fits.loc[k, "failed"]:
-            found = record.predictions(k)
-            some = parts.setdefault((cell.dataset, cell.method), [])
-            some.append((_best_precision(found), at_its_threshold(found, cell.method).counts))
+    for cell, _, found in on_test_rows(record, datasets, methods, seed, protocols):
+        some = parts.setdefault((cell.dataset, cell.method), [])
+        some.append((_best_precision(found), at_its_threshold(found, cell.method).counts))
     rows = []
     for (dataset, method), some in parts.items():
         mean = np.mean([best for best, _ in some], axis=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,23 @@ def shown(
     place = places(record, seed)
     named = fits_of(wanted, of_seed(record.searches, seed), protocols)
     return {cell: place[fit] for cell, fit in named.items() if fit in place}
+
+
+def on_test_rows(
+    record: Record,
+    datasets: Iterable[str],
+    methods: Iterable[str],
+    seed: int = 0,
+    protocols: Mapping[str, Protocol] = PROTOCOLS,
+) -> Iterator[tuple[Cell, int, Predictions]]:
+    """Go through what methods predict on the test rows of many sets, with the place of the fit.
+
+    What the record lacks, and what has failed, is left out.
+    """
+    wanted = cells(datasets, methods, {"hundred": protocols["hundred"]})
+    for cell, k in shown(record, wanted, seed, protocols).items():
+        if not record.fits.loc[k, "failed"]:
+            yield cell, k, record.predictions(k)
 
 
 def places(record: Record, seed: int = 0) -> dict[Fit | None, int]:
