@@ -20,6 +20,7 @@ from crcen.reading import known, read_frame, read_labels
 from crcen.slip import Kept, Slip, promise
 
 FORMAT = "{:.4g}".format
+_REPORT = "compare models on a table, choose one and a threshold, and write a page"
 WISHES = ("recall", "cost_ratio", "expense", "capacity")
 
 
@@ -68,6 +69,33 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument("slip", type=Path, metavar="SLIP")
     three.add_argument("table", type=Path, metavar="TABLE")
     three.add_argument("--level", type=float, default=0.95, help="default: %(default)s")
+
+    four = commands.add_parser("report", help=_REPORT, description=_REPORT)
+    four.add_argument("table", type=Path, metavar="TABLE")
+    four.add_argument("--target", required=True, help="column of the labels")
+    which = four.add_mutually_exclusive_group()
+    which.add_argument("--positive", help="label to be found; default: the rarer of two")
+    which.add_argument("--above", type=float, help="for a target of numbers: what lies above")
+    four.add_argument(
+        "--drop", nargs="+", default=[], metavar="COLUMN", help="columns to leave out"
+    )
+    four.add_argument("--groups", help="column that says which rows belong together")
+    four.add_argument("--time", help="column that orders the rows: learn from the past")
+    four.add_argument("--weights", help="column that says how much a row counts in training")
+    wish = four.add_mutually_exclusive_group()
+    wish.add_argument("--recall", type=float, help="share of the minority to find; default: 0.9")
+    wish.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
+    wish.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
+    wish.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
+    four.add_argument("--confidence", type=float, help="with --recall: that the population has it")
+    four.add_argument("--seed", type=int, default=0, help="of parts and networks")
+    four.add_argument(
+        "--jobs", type=int, help="processes; default: one, or of many rows one a core"
+    )
+    four.add_argument("--page", type=Path, help="file to write; default: TABLE.html, here")
+    four.add_argument("--slip", type=Path, help="file to write the promise to (JSON)")
+    four.add_argument("--scores", type=Path, help="file for the scores of rows held out (CSV)")
+    four.set_defaults(run=_report)
     return parser
 
 
@@ -168,3 +196,44 @@ def _sentence(kept: Kept) -> str:
     if kept.since is None:
         return f"{rows}; nothing speaks against it" if kept.evidence < 2 else f"{rows}; it stands"
     return f"{rows}; broken after {kept.since} rows"
+
+
+def _report(asked: argparse.Namespace) -> int:
+    try:
+        from crcen.own.findings import find
+        from crcen.own.models import hold_out
+        from crcen.own.page import write_page
+        from crcen.own.table import read_table
+        from crcen.own.words import answer
+    except ModuleNotFoundError as error:
+        raise ImportError(f"a report needs {error.name}: pip install 'crcen[report]'.") from None
+    wish = {n: v for n in (*WISHES, "confidence") if (v := getattr(asked, n)) is not None}
+    if not {*WISHES} & {*wish}:
+        wish["recall"] = 0.9
+    table = read_table(
+        asked.table,
+        asked.target,
+        asked.positive,
+        above=asked.above,
+        drop=asked.drop,
+        groups=asked.groups,
+        time=asked.time,
+        weights=asked.weights,
+    )
+    n1, n0 = int(table.y.sum()), int((1 - table.y).sum())
+    print(f"{table.name}: {n1} rows of {table.labels[1]!r}, {n0} of {table.labels[0]!r}")
+    jobs = asked.jobs or (-1 if len(table.y) > 20_000 else 1)  # a process takes seconds to start
+    held = hold_out(
+        table, seed=asked.seed, n_jobs=jobs, tell=lambda line: print(line, file=sys.stderr)
+    )
+    found = find(table, held, **wish)
+    for line in answer(found):
+        print(line)
+    page = asked.page or Path(f"{table.name}.html")
+    write_page(found, page)
+    print(f"the page: {page}")
+    if asked.slip and found.slip:
+        found.slip.write(asked.slip)
+    if asked.scores:
+        _write_scores(asked.scores, table, held, found.best)
+    return 0

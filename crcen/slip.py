@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,6 +22,7 @@ import crcen
 from crcen.choice import Choice, Share, choose_lam, scores_as_logits
 from crcen.validation import BETWEEN, Values, check_binary, check_both, check_number
 from crcen.weights import alpha_from_lam, imbalance_ratio
+from crcen.writing import write_whole
 
 ASSUMES = (
     "the rows of the promise and the rows that it is kept on are draws of the same two classes",
@@ -207,17 +207,9 @@ class Slip(NamedTuple):
         OSError
             If the file cannot be written.
         """
-        to = Path(path)
         choice = self.choice._asdict() | {name: list(getattr(self.choice, name)) for name in SHARES}
         what = {"slip": 1} | self._asdict() | {"choice": choice, "assumes": ASSUMES}
-        handle, scratch = tempfile.mkstemp(dir=to.parent, prefix=f".{to.name}")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(what, file, indent=2)
-            os.replace(scratch, to)
-        except BaseException:
-            os.unlink(scratch)
-            raise
+        write_whole(path, json.dumps(what, indent=2))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Slip:

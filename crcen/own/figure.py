@@ -1,0 +1,72 @@
+"""The findings in one figure: what each threshold and weight finds, and whether p is to be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import roc_curve
+
+from crcen.own.findings import Findings
+from crcen.own.models import NETWORK
+from crcen.weights import imbalance_ratio, lam_from_alpha, prior_shift
+
+BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
+
+
+def draw(f: Findings, axes: Any) -> None:
+    """Draw the findings into two axes."""
+    left, right = axes
+    seen = f.held.part >= 0
+    y = f.table.y[seen]
+    names = dict.fromkeys([f.best, NETWORK])
+    for name, colour in zip(names, (BLUE, GREEN), strict=False):
+        fpr, tpr, _ = roc_curve(y, f.held.logits[name][seen])
+        alarms = 1000 * (y.mean() * tpr + (1 - y.mean()) * fpr)
+        left.plot(alarms, tpr, color=colour, lw=1.4, label=f"{name}, any threshold")
+    by_weight = f.weights[f.weights["by"] == "weight"]
+    left.plot(
+        by_weight["alarms"], by_weight["recall"], "D", color=RED, ms=5, label="network, by weight"
+    )
+    if f.slip is not None and f.recall is not None:
+        alarms = 1000 * f.slip.at(f.slip.prevalence).alarms
+        left.errorbar(
+            alarms,
+            f.recall.value,
+            [[f.recall.value - f.recall.low], [f.recall.high - f.recall.value]],
+            fmt="o",
+            color="black",
+            ms=6,
+            capsize=3,
+            label="the choice, 95% interval",
+        )
+    left.set(xlabel="alarms in 1,000 rows", ylabel="recall", ylim=(-0.02, 1.02))
+    left.legend(loc="lower right", fontsize="small")
+    right.plot([0, 1], [0, 1], color=GREY, lw=1)
+    shown = {f.best: (expit(f.held.logits[f.best][seen]), BLUE)}
+    if f.held.weighted:
+        alpha = min(f.held.weighted, key=lambda a: abs(np.log(a)))
+        p = expit(f.held.weighted[alpha][seen])
+        lam = lam_from_alpha(alpha, imbalance_ratio(f.table.y))
+        shown[f"network, α = {alpha:g}"] = (p, RED)
+        shown[f"network, α = {alpha:g}, shifted back"] = (prior_shift(p, 1 - lam), GREEN)
+    for name, (p, colour) in shown.items():
+        share, mean = calibration_curve(y, p, n_bins=10, strategy="quantile")
+        right.plot(mean, share, "o-", color=colour, ms=4, lw=1.2, label=name)
+    right.set(xlabel="predicted probability", ylabel="share of class 1")
+    right.legend(loc="upper left", fontsize="small")
+
+
+def describe(f: Findings) -> str:
+    """Say in words what the figure shows, for those who do not see it."""
+    chosen = ""
+    if f.recall is not None and f.slip is not None:
+        alarms = 1000 * f.slip.at(f.slip.prevalence).alarms
+        chosen = f" The choice stands at a recall of {f.recall.value:.2f} and {alarms:.0f} alarms."
+    return (
+        f"Left, the recall of {f.best} and of the network over the alarms in 1,000 rows, with the "
+        f"weighted networks as points.{chosen} Right, the share of class 1 over the predicted "
+        f"probability, for {f.best} and for a weighted network before and after shifting back."
+    )
