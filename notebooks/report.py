@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from IPython.display import HTML, display
+from markupsafe import Markup
+from markupsafe import escape as markup
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
@@ -103,13 +105,15 @@ def table(
     The columns named in `paper` are the paper's numbers, set apart. A `sortable` table can be
     sorted by a click on a column's name, and its rows filtered. If two or more columns hold
     text, each row becomes a block on a phone, whose lines begin with the names of the columns.
+    Text is shown as text, but for that which is marked as HTML, `markupsafe.Markup`.
     """
     frame = frame.reset_index(drop=True)
     numbers = [all(map(is_number, frame[column])) for column in frame.columns]
     texts = [any(map(is_long, frame[column])) for column in frame.columns]
     blocks = sum(texts) > 1
     classes = "report" + " blocks" * blocks + " sortable" * sortable
-    styler = frame.style.format(formats or {}, na_rep="–").hide(axis="index").set_caption(caption)
+    styler = frame.style.format(formats or {}, na_rep="–", escape="html").hide(axis="index")
+    styler = styler.format_index(escape="html", axis=1).set_caption(markup(caption))
     styler.cell_ids, styler.uuid_len = False, 0
     html = styler.set_uuid("").set_table_attributes(f'class="{classes}"').to_html()
     for j, column in enumerate(frame.columns):
@@ -180,11 +184,11 @@ def points_of(protocol: Protocol) -> pd.DataFrame:
     return pd.DataFrame(found).assign(hidden=lambda rows: rows["hidden_layer_sizes"].str[0])
 
 
-def badge(verdict: str, law: bool = False) -> str:
+def badge(verdict: str, law: bool = False) -> Markup:
     """HTML of a verdict on a claim of the paper, or on a law of ours."""
     texts = {"reproduced": "holds", "not": "fails"} if law else {"not": "not reproduced"}
     text = texts.get(verdict, verdict)
-    return f'<span class="verdict {verdict}">{text}</span>'
+    return Markup('<span class="verdict {}">{}</span>').format(verdict, text)
 
 
 def verdict(*holds: bool | None, complete: bool = True) -> Verdict:

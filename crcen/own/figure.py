@@ -1,4 +1,4 @@
-"""The findings in one figure: what each threshold and weight finds, and whether p is to be trusted."""
+"""The findings in one figure: what thresholds and weights find, and how true probabilities are."""
 
 from __future__ import annotations
 

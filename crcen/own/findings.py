@@ -1,4 +1,4 @@
-"""What held-out answers say: which model, which threshold or weight, at what price, to be trusted?
+"""What held-out answers say: which model, which threshold, at what price, and its probabilities.
 
 Everything that a page shows is computed here, and every sentence follows from the numbers.
 """
@@ -137,10 +137,11 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
     off = np.array([0.0, -SURE, SURE]) * error
     better = Interval(*((mean + off) / constant[seen].mean()))
     useful = better.low > 0
-    slip = promise(logits[best], y, **wish, scores="logits") if useful else None
+    p = expit(logits[best])
+    slip = promise(p, y, **wish, scores="probabilities") if useful else None
     recall = specificity = None
     if slip:
-        found = logits[best] > slip.threshold
+        found = p > slip.threshold
         recall, specificity = (
             _share(found[y == 1], table, seen, 1),
             _share(~found[y == 0], table, seen, 0),
@@ -158,7 +159,7 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
         specificity,
         _trial(table, held, losses, wish) if useful else None,
         _weights(table, held),
-        audit(y, expit(logits[best])),
+        audit(y, p),
     )
 
 

@@ -130,12 +130,12 @@ def read_table(
     frame = read_frame(path, str(target))
     target = known("target", target, frame)
     dropped = [known("drop", name, frame) for name in dropped]
-    roles = {"groups": groups, "time": time, "weights": weights}
-    roles = {role: known(role, name, frame) for role, name in roles.items() if name is not None}
+    given = {"groups": groups, "time": time, "weights": weights}
+    roles = {role: known(role, name, frame) for role, name in given.items() if name is not None}
     labelled = _labelled(frame[target])
     frame, without = frame[labelled].reset_index(drop=True), int((~labelled).sum())
     y, labels = _classes(frame[target], target, positive, above, fewest)
-    taken = {name: frame[name] for name in roles.values()}
+    taken = {str(name): frame[name] for name in roles.values()}
     X = frame.drop(columns=[target, *dropped, *{*roles.values()} - {*dropped, target}])
     X, columns = understand(X, y)
     return Table(
