@@ -17,7 +17,7 @@ from measure import machine
 from parts import PARTS
 from settings import QUICK, Settings
 
-from crcen.study.mishaps import write_whole
+from crcen.mishaps import write_whole
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
 from driver import ROOT
 
-from crcen.study.mishaps import told
+from crcen.mishaps import told
 
 
 def build() -> int:

@@ -41,7 +41,8 @@ from provenance import (
     stopped,
 )
 
-from crcen.study import datasets, mishaps
+from crcen import mishaps
+from crcen.study import datasets
 
 PDF = "crcen-report.pdf"
 CRATE, SUMS = "ro-crate-metadata.json", "SHA256SUMS"

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
 from driver import ROOT
 from driver.execution import scratch_folder
 
-from crcen.study.mishaps import told
+from crcen.mishaps import told
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

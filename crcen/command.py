@@ -16,9 +16,9 @@ import pandas as pd
 from scipy.special import expit
 
 from crcen.auditing import audit
+from crcen.mishaps import write_whole
 from crcen.reading import known, read_frame, read_labels
 from crcen.slip import Kept, Slip, promise
-from crcen.writing import write_whole
 
 FORMAT = "{:.4g}".format
 _REPORT = "compare models on a table, choose one and a threshold, and write a page"
@@ -241,7 +241,7 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _write_scores(path: Path, table: Any, held: Any, best: str) -> None:
-    """Write the probabilities of the best model for the rows held out, as the commands read them."""
+    """Write the best model's probabilities of rows held out, as the other commands read them."""
     seen = held.part >= 0
     y = np.where(table.y[seen] == 1, table.labels[1], table.labels[0])
     scores = {"row": np.flatnonzero(seen) + 1, "label": y, "score": expit(held.logits[best][seen])}

@@ -20,9 +20,9 @@ from scipy.special import betainc, betaln, expit, logit
 
 import crcen
 from crcen.choice import Choice, Share, choose_lam, scores_as_logits
+from crcen.mishaps import write_whole
 from crcen.validation import BETWEEN, Values, check_binary, check_both, check_number
 from crcen.weights import alpha_from_lam, imbalance_ratio
-from crcen.writing import write_whole
 
 ASSUMES = (
     "the rows of the promise and the rows that it is kept on are draws of the same two classes",

@@ -25,7 +25,7 @@ from driver.execution import execute_all, fetch_data
 from driver.parameters import RunError, declared
 from driver.plan import AFTER, Job, inputs, plan
 
-from crcen.study.mishaps import told
+from crcen.mishaps import told
 
 
 def default_profile() -> str:

@@ -51,11 +51,11 @@ from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
 from crcen import imbalance_ratio, lam_from_alpha
+from crcen.mishaps import told, write_whole
 from crcen.study import provenance
 from crcen.study.datasets import TABLE_2, load_dataset, locate_dataset
 from crcen.study.fit import fit
 from crcen.study.methods import METHODS
-from crcen.study.mishaps import told, write_whole
 from crcen.study.record import KEYS, Record
 from crcen.study.run import FAILURES
 from crcen.study.splits import splits

@@ -21,8 +21,8 @@ from sklearn.metrics import f1_score
 
 from crcen import CRCENClassifier, key_equation
 from crcen.losses import CROSS_ENTROPY
+from crcen.mishaps import write_whole as write
 from crcen.network import Network, Objective
-from crcen.study.mishaps import write_whole as write
 
 HIDDEN, L2 = (3,), 0.02
 

@@ -30,8 +30,8 @@ import tiny
 from bundle import without_times
 from conftest import ROOT, git, write_small_book
 
+from crcen.mishaps import SCRATCH
 from crcen.study import __main__
-from crcen.study.mishaps import SCRATCH
 from crcen.study.record import KEYS, Record
 
 pytestmark = pytest.mark.slow

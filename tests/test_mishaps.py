@@ -1,4 +1,4 @@
-"""Tests of crcen.study.mishaps: what is told, what is raised, and which files are left."""
+"""Tests of crcen.mishaps: what is told, what is raised, and which files are left."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import pytest
 from conftest import ROOT
 
-from crcen.study.mishaps import CAUSES, explain, naming, replacing, told
+from crcen.mishaps import CAUSES, explain, naming, replacing, told
 
 
 def raising(error):
@@ -68,7 +68,7 @@ def test_an_interruption_is_told_and_has_its_status(capsys):
 
 
 PRINTS = """
-from crcen.study.mishaps import told
+from crcen.mishaps import told
 def work():
     for _ in range(100_000):
         print("a line")

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from crcen import choose_lam, imbalance_ratio, lam_from_alpha
+from crcen.mishaps import SCRATCH
 from crcen.study.admission import WIDE
 from crcen.study.datasets import (
     DATASETS,
@@ -26,7 +27,6 @@ from crcen.study.datasets import (
 )
 from crcen.study.fit import MOVED, SEARCHED, fit
 from crcen.study.methods import HUNDRED, METHODS, NETWORKS, PAST, TABLE_3
-from crcen.study.mishaps import SCRATCH
 from crcen.study.protocol import APPLIED, PROTOCOLS, WISHES, Cell, Fit, cells
 from crcen.study.record import ENVIRONMENT, KEYS, Record, here, thousandths
 from crcen.study.run import FAILURES, missing, stale

@@ -19,12 +19,12 @@ from sklearn.utils import Bunch
 from small import GRID, PROTOCOLS, SETS, WHICH, load, said, small_record, start, use_grids
 
 from crcen.choice import choose_lam
+from crcen.mishaps import explain
 from crcen.study import __main__, methods
 from crcen.study import run as module
 from crcen.study.datasets import DATASETS, DatasetUnavailable
 from crcen.study.fit import log_odds
 from crcen.study.methods import METHODS, Method
-from crcen.study.mishaps import explain
 from crcen.study.protocol import Fit, Protocol, cells
 from crcen.study.record import KEYS, Record, RecordError
 from crcen.study.run import FAILURES, missing, stale

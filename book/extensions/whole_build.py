@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
 import driver  # noqa: F401 (puts its crcen on the path)
 
-from crcen.study.mishaps import explain, told
+from crcen.mishaps import explain, told
 
 MARK = ".unfinished"
 

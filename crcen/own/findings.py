@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import beta, binom, chi2
+from scipy.stats import beta, chi2, norm, rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from crcen.auditing import Audit, audit
@@ -46,7 +46,7 @@ class Trial(NamedTuple):
     parts : DataFrame
         A row for each part: model and threshold that the others choose, and what they find.
     chance : float
-        Of a recall this low or lower, if the wished one held; nan if the wish is another.
+        Of a recall this low or lower, if the one wished for holds; nan if the wish is another.
     spread : float
         Chance of parts whose recalls differ so much or more, if one recall holds in all of them.
     """
@@ -73,8 +73,10 @@ class Findings(NamedTuple):
         The model of the least log loss.
     better : Interval
         How much less log loss it has than the constant, as a share of the constant's.
+    area : Interval
+        Under its ROC curve.
     useful : bool
-        Whether that is more than chance. If not, nothing is promised.
+        Whether that is more than chance gives. If not, nothing is promised.
     slip : Slip or None
         The choice from all held-out rows.
     recall, specificity : Interval or None
@@ -93,6 +95,7 @@ class Findings(NamedTuple):
     models: pd.DataFrame
     best: str
     better: Interval
+    area: Interval
     useful: bool
     slip: Slip | None
     recall: Interval | None
@@ -136,7 +139,8 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
     mean, error = gain.mean(), _error(gain, table, seen)
     off = np.array([0.0, -SURE, SURE]) * error
     better = Interval(*((mean + off) / constant[seen].mean()))
-    useful = better.low > 0
+    area = _area(logits[best], table, seen)
+    useful = area.low > 0.5
     p = expit(logits[best])
     slip = promise(p, y, **wish, scores="probabilities") if useful else None
     recall = specificity = None
@@ -153,6 +157,7 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
         _models(table, held, constant, losses, best),
         best,
         better,
+        area,
         useful,
         slip,
         recall,
@@ -164,12 +169,11 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
 
 
 def _constant(table: Table, held: HeldOut) -> Floats:
-    """Compute the log loss of the minority's share in the other parts, a value a row."""
+    """Compute the log loss of the best constant, a value a row; by time, of the share so far."""
     losses = np.full(table.y.size, np.nan)
     for k in range(held.part.max() + 1):
         of = held.part == k
-        elsewhere = ~of if table.times is None else (held.part < k)
-        share = table.y[elsewhere].mean()
+        share = table.y[held.part < k].mean() if table.times is not None else table.y.mean()
         losses[of] = np.where(table.y[of] == 1, -np.log(share), -np.log1p(-share))
     return losses
 
@@ -182,6 +186,26 @@ def _error(values: Floats, table: Table, seen: NDArray[np.bool_]) -> float:
     return float(np.sqrt((off**2).sum() * off.size / max(off.size - 1, 1)) / values.size)
 
 
+def _area(o: Floats, table: Table, seen: NDArray[np.bool_]) -> Interval:
+    """Compute the area under the ROC curve, with the interval of DeLong et al. (1988).
+
+    A row's part in it is the share of the other class on the right side of it; parts of one group
+    are added up (Obuchowski, 1997).
+    """
+    y = table.y[seen]
+    one, zero = y == 1, y == 0
+    ranks = rankdata(o)
+    share = np.empty(y.size)
+    share[one] = (ranks[one] - rankdata(o[one])) / zero.sum()
+    share[zero] = 1 - (ranks[zero] - rankdata(o[zero])) / one.sum()
+    area = share[one].mean()
+    off = (share - area) / np.where(one, one.sum(), zero.sum())
+    groups = np.arange(y.size) if table.groups is None else table.groups[seen]
+    sums = pd.Series(off).groupby(groups).sum()
+    error = np.sqrt((sums**2).sum() * sums.size / max(sums.size - 1, 1))
+    return Interval(area, area - SURE * error, area + SURE * error)
+
+
 def _share(found: NDArray[np.bool_], table: Table, seen: NDArray[np.bool_], label: int) -> Interval:
     """Count a share, with the interval of Clopper and Pearson.
 
@@ -190,15 +214,25 @@ def _share(found: NDArray[np.bool_], table: Table, seen: NDArray[np.bool_], labe
     """
     n, k = found.size, int(found.sum())
     share = k / n
-    rows = float(n)
-    if table.groups is not None and 0 < k < n:
-        of = seen & (table.y == label)
-        error = _error(found.astype(float), table, of)
-        rows = min(n, share * (1 - share) / error**2) if error else n
+    rows = n / _alike_rows(found.astype(np.float64), table, seen & (table.y == label))
     a, b = share * rows, (1 - share) * rows
     low = float(beta.ppf(0.025, a, b + 1)) if k else 0.0
     high = float(beta.ppf(0.975, a + 1, b)) if k < n else 1.0
     return Interval(share, low, high)
+
+
+def _alike(decided: Floats, table: Table) -> float:
+    """Say how much rows of class 1 of a group are alike in what was decided for them."""
+    of = (table.y == 1) & np.isfinite(decided)
+    return _alike_rows(decided[of], table, of)
+
+
+def _alike_rows(found: Floats, table: Table, of: NDArray[np.bool_]) -> float:
+    """Compute the design effect of groups, at least 1: how much the variance of a share grows."""
+    share = found.mean()
+    if table.groups is None or not 0 < share < 1:
+        return 1.0
+    return max(1.0, _error(found, table, of) ** 2 * found.size / (share * (1 - share)))
 
 
 def _models(
@@ -229,6 +263,7 @@ def _trial(table: Table, held: HeldOut, losses: dict[str, Floats], wish: Wish) -
     """Choose model and threshold without each part, and count on that part."""
     ordered = table.times is not None
     rows = []
+    decided = np.full(table.y.size, np.nan)
     for k in range(int(ordered), held.part.max() + 1):
         elsewhere, of = others(held.part, k, ordered), held.part == k
         best = min(held.logits, key=lambda name: losses[name][elsewhere].mean())
@@ -239,28 +274,44 @@ def _trial(table: Table, held: HeldOut, losses: dict[str, Floats], wish: Wish) -
             continue
         cut = -logit(choice.lam)  # p above 1 - lambda
         found = o > cut
+        decided[of] = found[of]
         rows.append(
             {
                 "part": k + 1,
                 "model": best,
                 "threshold": expit(cut),
+                "chosen on": int(y[elsewhere].sum()),
                 "minority": int(y[of].sum()),
                 "found": int(found[of & (y == 1)].sum()),
                 "majority": int((1 - y[of]).sum()),
                 "accused": int(found[of & (y == 0)].sum()),
             }
         )
-    if not rows:
-        return None
-    parts = pd.DataFrame(rows)
-    found, n = parts["found"].sum(), parts["minority"].sum()
-    low = binom.cdf(found, n, wish["recall"]) if "recall" in wish else np.nan
-    if not 0 < found < n:
+    return _told(pd.DataFrame(rows), _alike(decided, table), wish, ordered) if rows else None
+
+
+def _told(parts: pd.DataFrame, alike: float, wish: Wish, ordered: bool) -> Trial:
+    r"""Say how rare these counts are if one recall r holds in all parts.
+
+    The recall that n_k rows have where m_k others put it differs from r with a variance of
+    :math:`r(1-r)(1/n_k + 1/m_k)`, times what rows of a group are alike. By time the differences are
+    independent; otherwise they add up to nothing, which makes their squares K/(K - 1) times as
+    large.
+    """
+    parts = parts[parts["minority"] > 0]
+    n, m, found = (parts[c].to_numpy(float) for c in ("minority", "chosen on", "found"))
+    r = found.sum() / n.sum()
+    low = np.nan
+    if "recall" in wish:
+        R = wish["recall"]
+        error = np.sqrt(R * (1 - R) * (n + n**2 / m).sum() * alike)
+        low = norm.cdf((found.sum() + 0.5 - R * n.sum()) / error)
+    if not 0 < r < 1 or n.size < 2:
         return Trial(parts, float(low), 1.0)
-    expected = parts["minority"] * found / n
-    off = (parts["found"] - expected) ** 2 / (expected * (1 - found / n))
-    spread = chi2.sf(off[parts["minority"] > 0].sum(), max((parts["minority"] > 0).sum() - 1, 1))
-    return Trial(parts, float(low), float(spread))
+    squares = ((found / n - r) ** 2 / (r * (1 - r) * (1 / n + 1 / m) * alike)).sum()
+    if not ordered:
+        squares *= (n.size - 1) / n.size
+    return Trial(parts, float(low), float(chi2.sf(squares, n.size - 1)))
 
 
 def _weights(table: Table, held: HeldOut) -> pd.DataFrame:

@@ -56,6 +56,8 @@ class HeldOut(NamedTuple):
         The penalty that all rows together choose for a network, at each alpha; None: not weighted.
     trained_on : int
         Rows of the largest training.
+    sampled : bool
+        Whether these stand for more.
     """
 
     part: Ints
@@ -63,6 +65,7 @@ class HeldOut(NamedTuple):
     weighted: dict[float, Floats]
     l2: dict[float | None, float]
     trained_on: int
+    sampled: bool
 
 
 def hold_out(
@@ -128,7 +131,9 @@ def hold_out(
         l2s[alpha] = L2[int(losses[:, part >= 0].mean(axis=1).argmin())]
     logits[NETWORK] = chosen.pop(None)
     weighted = {float(a): o for a, o in chosen.items() if a is not None}
-    return HeldOut(part, {name: logits[name] for name in PLAIN}, weighted, l2s, trained_on)
+    logits = {name: logits[name] for name in PLAIN}
+    sampled = trained_on < max(train.size for train, _ in divided)
+    return HeldOut(part, logits, weighted, l2s, trained_on, sampled)
 
 
 class _Answer(NamedTuple):

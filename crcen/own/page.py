@@ -8,10 +8,10 @@ from datetime import date
 from html import escape
 
 import crcen
+from crcen.mishaps import write_whole
 from crcen.own.figure import describe, draw
 from crcen.own.findings import Findings
 from crcen.own.words import answer, shown
-from crcen.writing import write_whole
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; }
@@ -22,6 +22,7 @@ h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; marg
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line);
          vertical-align: top; }
+figure { margin: 0; }
 svg { background: #fff; max-width: 100%; height: auto; }
 .note, footer { color: #767676; font-size: .875rem; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; }
@@ -59,7 +60,7 @@ def page(f: Findings) -> str:
         f"<h1>{title}</h1>",
         f'<p class="answer"><strong>{escape(first)}</strong></p>',
         *(f'<p class="answer">{escape(line)}</p>' for line in rest),
-        f'<figure role="img" aria-label="{escape(describe(f))}" style="margin:0">{_svg(f)}</figure>',
+        f'<figure role="img" aria-label="{escape(describe(f))}">{_svg(f)}</figure>',
     ]
     for table in shown(f):
         parts.append(f"<h2>{escape(table.title)}</h2>")

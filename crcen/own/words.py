@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crcen.own.findings import SURE, Findings
 from crcen.own.models import NETWORK
@@ -26,11 +28,11 @@ def answer(f: Findings) -> list[str]:
     positive = f"{f.table.labels[1]!r}"
     if f.slip is None or f.recall is None or f.specificity is None:
         return [
-            f"No model here tells more of {positive} than its share of the rows does: the best, "
-            f"{f.best}, removes {f.better.value:.1%} of the constant's log loss on rows held out "
-            f"(95% interval {f.better.low:.1%} to {f.better.high:.1%}). So no threshold and no "
-            "weight is given, for nothing that is promised of them would hold.",
-            "Collect more rows or columns that know of the outcome.",
+            f"Nothing here tells {positive} from the rest: of rows held out, {f.best}, best of "
+            f"the models, ranks one of {positive} above another in {f.area.value:.1%} of pairs (95% "
+            f"interval {f.area.low:.1%} to {f.area.high:.1%}); chance does so in half. So no threshold and "
+            "no weight is given, for nothing that is promised of them would hold.",
+            "Collect more rows, or columns that know of the outcome.",
         ]
     now = f.slip.at(f.slip.prevalence)
     lam = f.slip.choice.lam
@@ -58,11 +60,16 @@ def _trust(f: Findings) -> str:
     found, line = f.audit, f.audit.line
     n = int((f.held.part >= 0).sum())
     low, high = found.interval()
-    sums = f"they announce {found.announced:.0f} rows of {f.table.labels[1]!r} among {n}, and there are {_ones(f)}"
+    sums = (
+        f"they announce {found.announced:.0f} rows of {f.table.labels[1]!r} among {n}, and there "
+        f"are {_ones(f)}"
+    )
     apart = np.isfinite(line.slope) and abs(line.slope - 1) > SURE * line.slope_error
-    if low <= 0.5 <= high and not apart:
+    if low <= 0.5 <= high and not apart and f.better.value > 0:
         return f"Its probabilities can be taken as they are: {sums}."
     wrong = []
+    if f.better.value <= 0:
+        wrong.append(f"they say less than the share of {f.table.labels[1]!r} alone does")
     if not low <= 0.5 <= high:
         wrong.append(
             f"they are those of another share of {f.table.labels[1]!r} (an audit finds lambda = "
@@ -98,108 +105,116 @@ def _tried(f: Findings) -> list[str]:
         wrong.append("the parts differ by more than chance")
     if wrong:
         return [f"{said}: {', and '.join(wrong)}. Do not rely on the promise for {by} rows."]
-    return [f"{said}, which is no more than chance."]
+    return [f"{said}; chance alone makes parts as different as that."]
 
 
 def shown(f: Findings) -> list[Shown]:
     """Lay the findings out in tables."""
+    tables = [_rows(f), _models(f), _trial(f), _weights(f), _columns(f)]
+    return [table for table in tables if table is not None]
+
+
+def _rows(f: Findings) -> Shown:
     t = f.table
     n1, n0 = int(t.y.sum()), int((1 - t.y).sum())
-    rows = pd.DataFrame(
-        {
-            "table": [t.name],
-            "rows": [f"{len(t.y):,}"],
-            "columns used": [str(t.X.shape[1])],
-            "class 1": [t.labels[1]],
-            "N₁": [f"{n1:,}"],
-            "class 0": [t.labels[0]],
-            "N₀": [f"{n0:,}"],
-            "IR": [f"{n0 / n1:.2f}"],
-            "balancing λ": [f"{n0 / (n0 + n1):.4f}"],
-        }
-    )
-    notes = []
-    if t.without:
-        notes.append(f"{t.without:,} rows without a label are left out.")
-    if t.groups is not None:
-        notes.append(f"Rows of one of {np.unique(t.groups).size:,} groups stay together.")
-    if t.times is not None:
-        notes.append(
-            f"Models learn from the past; the first {int((f.held.part < 0).sum()):,} rows only serve to learn from."
-        )
-    if t.weights is not None:
-        notes.append("Rows count in training as their weights say; what is counted are rows.")
-    if f.held.trained_on < (f.held.part >= 0).sum() * 0.75 and t.times is None:
-        notes.append(
-            f"Models are trained on a sample of {f.held.trained_on:,} rows that stands for all, and asked about every row."
-        )
-    columns = pd.DataFrame([c._asdict() for c in t.columns])
-    models = f.models.assign(
-        **{
-            "log loss": f.models["log loss"].map("{:.4f}".format),
-            "removed": f.models["removed"].map("{:.1%}".format),
-            "more": [
-                "" if not np.isfinite(e) else f"{m:.4f} ± {SURE * e:.4f}"
-                for m, e in zip(f.models["more"], f.models["error"], strict=True)
-            ],
-            **{c: f.models[c].map(_or_empty) for c in ("area", "precision", "Brier")},
-        }
-    ).drop(columns="error")
-    models.columns = [
-        *("model", "log loss", "of the constant's removed", "more than the best"),
-        *("area under ROC", "average precision", "Brier score"),
+    only = int((f.held.part < 0).sum())
+    notes = {
+        f"{t.without:,} rows without a label are left out.": t.without,
+        f"Rows of one group stay together; there are {_groups(t.groups):,}.": t.groups is not None,
+        f"Models learn from the past; the first {only:,} rows only serve to learn from.": only,
+        "Rows count in training as their weights say; counted are rows.": t.weights is not None,
+        f"Models learn from a sample of {f.held.trained_on:,} rows that stands for all, and are "
+        "asked about every row.": f.held.sampled,
+    }
+    cells = {
+        "table": t.name,
+        "rows": f"{len(t.y):,}",
+        "columns used": t.X.shape[1],
+        "class 1": t.labels[1],
+        "N₁": f"{n1:,}",
+        "class 0": t.labels[0],
+        "N₀": f"{n0:,}",
+        "IR": f"{n0 / n1:.2f}",
+        "balancing λ": f"{n0 / (n0 + n1):.4f}",
+    }
+    return Shown("The rows", _said(notes), pd.DataFrame([cells]))
+
+
+def _models(f: Findings) -> Shown:
+    m = f.models
+    more = [
+        f"{more:.4f} ± {SURE * error:.4f}" if np.isfinite(error) else ""
+        for more, error in zip(m["more"], m["error"], strict=True)
     ]
-    weights = f.weights.assign(
-        alpha=f.weights["alpha"].map("{:g}".format),
-        lam=f.weights["lam"].map("{:.4f}".format),
-        by=f.weights["by"].map({"weight": "trained with λ", "threshold": "plain, p > 1 − λ"}),
-        recall=f.weights["recall"].map("{:.3f}".format),
-        specificity=f.weights["specificity"].map("{:.3f}".format),
-        alarms=f.weights["alarms"].map("{:.0f}".format),
-        right=f.weights["right"].map(_or_empty),
-        key=f.weights["key"].map(_or_empty),
+    cells = {
+        "model": m["model"],
+        "log loss": m["log loss"].map("{:.4f}".format),
+        "of the constant's removed": m["removed"].map("{:.1%}".format),
+        "more than the best": more,
+        "area under ROC": m["area"].map(_or_empty),
+        "average precision": m["precision"].map(_or_empty),
+        "Brier score": m["Brier"].map(_or_empty),
+    }
+    note = "± is 1.96 standard errors of the difference, row by row."
+    return Shown("The models, on rows held out", note, pd.DataFrame(cells))
+
+
+def _trial(f: Findings) -> Shown | None:
+    if f.trial is None:
+        return None
+    parts = f.trial.parts
+    cells = {
+        "part": parts["part"],
+        "model": parts["model"],
+        "threshold": parts["threshold"].map(_small),
+        "class 1": parts["minority"],
+        "found": parts["found"],
+        "recall": (parts["found"] / parts["minority"]).map(_or_empty),
+        "class 0": parts["majority"],
+        "accused": parts["accused"],
+    }
+    notes = {
+        "Each part is decided by what the others chose.": f.table.times is None,
+        "Over all parts together the recall is near the wish by construction, since each row is "
+        "both chosen with and tried on; what can fail is seen between the parts.": f.table.times
+        is None,
+        "Each part is decided by what earlier ones chose.": f.table.times is not None,
+    }
+    return Shown("The choice, tried", _said(notes), pd.DataFrame(cells))
+
+
+def _weights(f: Findings) -> Shown | None:
+    w = f.weights
+    if w.empty:
+        return None
+    cells = {
+        "α": w["alpha"].map("{:g}".format),
+        "λ": w["lam"].map("{:.4f}".format),
+        NETWORK: w["by"].map({"weight": "trained with λ", "threshold": "plain, p > 1 − λ"}),
+        "recall": w["recall"].map("{:.3f}".format),
+        "specificity": w["specificity"].map("{:.3f}".format),
+        "alarms in 1,000": w["alarms"].map("{:.0f}".format),
+        "precision": w["right"].map(_or_empty),
+        "α(1 − p̄₁)/p̄₀": w["key"].map(_or_empty),
+    }
+    note = (
+        f"The {NETWORK} at several weights, and without one at the thresholds that match. The last "
+        "column is 1 where the key equation holds on rows held out."
     )
-    weights.columns = [
-        *("α", "λ", "network", "recall", "specificity", "alarms in 1,000"),
-        *("precision", "α(1 − p̄₁)/p̄₀"),
-    ]
-    tables = [Shown("The rows", " ".join(notes), rows)]
-    tables.append(
-        Shown(
-            "The models, on rows that they were not trained on",
-            "± is 1.96 standard errors of the difference, row by row.",
-            models,
-        )
-    )
-    if f.trial is not None:
-        parts = f.trial.parts.assign(
-            threshold=f.trial.parts["threshold"].map(_small),
-            recall=(f.trial.parts["found"] / f.trial.parts["minority"]).map(_or_empty),
-        )
-        parts = parts.astype(str)[
-            ["part", "model", "threshold", "minority", "found", "recall", "majority", "accused"]
-        ]
-        about = (
-            ""
-            if t.times is not None
-            else (
-                " Over all parts together the recall is near the wish by construction, since each row "
-                "is both chosen with and tried on; what can fail is seen between the parts."
-            )
-        )
-        tables.append(
-            Shown("The choice, tried", f"Each part is decided by what others chose.{about}", parts)
-        )
-    tables.append(
-        Shown(
-            "Weight or threshold",
-            f"The network at three weights, and the plain {NETWORK} at the thresholds that match. "
-            "The last column is 1 where the key equation holds on rows held out.",
-            weights,
-        )
-    )
-    tables.append(Shown("The columns", "What became of each.", columns))
-    return tables
+    return Shown("Weight or threshold", note, pd.DataFrame(cells))
+
+
+def _columns(f: Findings) -> Shown:
+    cells = pd.DataFrame([column._asdict() for column in f.table.columns])
+    return Shown("The columns", "What became of each.", cells)
+
+
+def _groups(groups: NDArray[np.int64] | None) -> int:
+    return 0 if groups is None else np.unique(groups).size
+
+
+def _said(notes: Mapping[str, object]) -> str:
+    return " ".join(note for note, holds in notes.items() if holds)
 
 
 def _or_empty(value: float) -> str:

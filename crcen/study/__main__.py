@@ -14,11 +14,11 @@ from contextlib import contextmanager
 
 from joblib import parallel_config
 
+from crcen.mishaps import told
 from crcen.study.admission import GROUPS
 from crcen.study.datasets import DATASETS, TABLE_2, DataError
 from crcen.study.joined import JoinError, home, join, joined
 from crcen.study.methods import METHODS
-from crcen.study.mishaps import told
 from crcen.study.protocol import PROTOCOLS, Protocol, cells
 from crcen.study.record import Record, RecordError, here
 from crcen.study.run import fill, missing, stale

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from crcen.mishaps import told
 from crcen.study.datasets import TABLE_2, load_available, load_dataset
 from crcen.study.methods import PAST
-from crcen.study.mishaps import told
 from crcen.study.protocol import PROTOCOLS, Fit
 from crcen.study.provenance import code_of, processor
 from crcen.study.record import Record, RecordError, thousandths

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from crcen.study.mishaps import SCRATCH, replacing, write_whole
+from crcen.mishaps import SCRATCH, replacing, write_whole
 from crcen.study.provenance import kernels, processor, versions
 from crcen.study.scores import Logits, Predictions
 

@@ -20,10 +20,10 @@ from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
 from crcen.choice import choose_lam
+from crcen.mishaps import deaf, end_with
 from crcen.study.datasets import DATASETS, load_available, load_dataset
 from crcen.study.fit import Rows, fit, search
 from crcen.study.methods import METHODS, PAST, Method
-from crcen.study.mishaps import deaf, end_with
 from crcen.study.past import SCRIPT
 from crcen.study.protocol import (
     PROTOCOLS,

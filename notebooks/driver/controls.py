@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import mutants
 import nbformat
 
+from crcen.mishaps import write_whole
 from crcen.study import provenance
 from crcen.study.datasets import TABLE_2, locate_dataset
-from crcen.study.mishaps import write_whole
 from driver.execution import execute_all, fetch_data
 from driver.parameters import RunError
 from driver.plan import AFTER, Job, digest, plan, standing, stored_key

@@ -23,7 +23,8 @@ from typing import Any
 import jupytext
 import psutil
 
-from crcen.study import datasets, mishaps
+from crcen import mishaps
+from crcen.study import datasets
 from driver.parameters import RunError
 from driver.plan import Job, named_sets
 

@@ -27,7 +27,7 @@ import yaml
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
-from crcen.study import mishaps
+from crcen import mishaps
 from driver.execution import scratch_folder
 from driver.parameters import RunError
 from driver.plan import Job

@@ -232,8 +232,9 @@ def replacing(path: Path) -> Iterator[Path]:
             scratch.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file whole or not at all, in a folder that is made if there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as scratch:
+    to = Path(path)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(to) as scratch:
         scratch.write_text(text, encoding="utf-8")
