@@ -13,6 +13,7 @@ from joblib import cpu_count
 from limits import batching, limits
 from measure import clock, fresh
 from problem import Row
+from reports import reports
 from settings import Settings, report
 from single import single, table1
 from sklearn.exceptions import ConvergenceWarning
@@ -90,4 +91,5 @@ PARTS = {
     "scaling": scaling,
     "limits": machine_limits,
     "batching": wide_products,
+    "reports": reports,
 }

@@ -32,6 +32,7 @@ class Settings:
     rows: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     networks: tuple[int, ...] = (1, 10, 100, 1000)
     seconds: float = 0.05  # a measurement of the machine's limits
+    reports: tuple[tuple[int, int], ...] = ((5_000, 20), (200_000, 20))  # rows and columns
 
 
 QUICK = Settings(
@@ -48,6 +49,7 @@ QUICK = Settings(
     rows=(1_000, 10_000),
     networks=(1, 10),
     seconds=0.002,
+    reports=((500, 10),),
 )
 
 

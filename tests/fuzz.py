@@ -43,6 +43,7 @@ import crcen
 from crcen import auditing, choice, reading, slip
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
+from crcen.own.table import read_table
 from crcen.prevalence import prevalence
 from crcen.theory import (
     bargains,
@@ -55,9 +56,6 @@ from crcen.theory import (
     price,
     simulations,
 )
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
-import own_data
 
 SECONDS = 5.0  # of processor time, for one call
 Draw = Callable[[np.random.Generator], Any]
@@ -346,9 +344,8 @@ def sum_to_one(given: dict[str, Any], p: Any) -> str:
     return holds(inside, "probabilities that do not sum to one")
 
 
-def use_table(path: Any, target: Any, positive: Any, drop: Any, min_minority: Any) -> Any:
-    read = own_data.read_table(path, target, positive, drop=drop, min_minority=min_minority)
-    return read.data
+def use_table(path: Any, target: Any, positive: Any, **options: Any) -> Any:
+    return read_table(path, target, positive, **options).y
 
 
 FIT: dict[str, Draw] = {
@@ -701,9 +698,13 @@ CASES: dict[str, Case] = {
             "target": of("y", "y", "y", "a"),
             "positive": of("yes", "yes", "no", 1),
             "drop": of((), ("b",), "b"),
-            "min_minority": whole(1, 30),
+            "above": maybe(number),
+            "groups": of(None, None, "b", "y"),
+            "time": of(None, None, "b"),
+            "weights": of(None, None, "a"),
+            "fewest": whole(1, 30),
         },
-        documents=own_data.read_table,
+        documents=read_table,
     ),
 }
 # A nan that the docstring promises, and that the check beside the function compares.

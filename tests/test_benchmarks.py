@@ -220,6 +220,8 @@ def test_the_other_parts_have_their_columns(here):
     (tables,) = parts.machine_limits(TINY, [])
     assert set(tables["limits"]) == {"kind", "name", "dtype", "value", "unit"}
     assert (tables["limits"]["value"] > 0).all()
+    (tables,) = parts.reports(TINY, [])
+    assert (tables["reports"]["answer_seconds"] < tables["reports"]["seconds"]).all()
 
 
 def test_an_evaluation_of_several_networks_is_the_engines_of_each(seed):

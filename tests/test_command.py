@@ -103,3 +103,68 @@ def test_the_module_is_the_command(folder):
 def test_a_capacity_is_a_share_of_the_rows(folder, capsys):
     assert main(["choose", "now.csv", *COLUMNS, "--capacity", "0.05"]) == 0
     assert re.search(r"(49|50) alarms in 1000 rows", capsys.readouterr().out)
+
+
+# A report
+
+
+def loans(rng, n=600):
+    """A table as it is: numbers with gaps, levels, text, dates, an identifier, a group."""
+    x = rng.normal(size=n)
+    y = rng.random(n) < expit(2 * x - 2)
+    return pd.DataFrame(
+        {
+            "id": [f"c{k}" for k in range(n)],
+            "income": np.where(rng.random(n) < 0.1, np.nan, x),
+            "job": rng.choice(["clerk", "nurse", None], n),
+            "day": pd.date_range("2025-01-01", periods=n, freq="h").astype(str),
+            "customer": rng.integers(0, 200, n),
+            "status": np.where(y, "default", "paid"),
+        }
+    )
+
+
+def test_a_table_becomes_an_answer_a_page_scores_and_a_slip(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    loans(np.random.default_rng(SEED)).to_csv("loans.csv", index=False)
+    asked = ["report", "loans.csv", "--target", "status", "--recall", "0.8"]
+    assert main([*asked, "--slip", "s.json", "--scores", "scores.csv"]) == 0
+    said = capsys.readouterr()
+    found, low, high = map(
+        float, re.search(r"finds ([\d.]+)% .*interval ([\d.]+)% to ([\d.]+)%", said.out).groups()
+    )
+    assert low < found < high
+    assert 79 < found < 85
+    assert said.err.count("part") == 5
+    # What it wrote, the other commands read.
+    scored = pd.read_csv("scores.csv")
+    threshold = Slip.read("s.json").threshold
+    recall = (scored.loc[scored["label"] == "default", "score"] > threshold).mean()
+    assert f"{recall:.1%}" == f"{found:.1f}%"
+    of = ["scores.csv", "--target", "label", "--score", "score"]
+    assert main(["audit", *of]) == 0
+    assert main(["check", "s.json", *of]) == 0
+    html = (tmp_path / "loans.csv.html").read_text("utf-8")
+    assert said.out.splitlines()[1].split(":")[0].replace("'", "&#x27;") in html
+
+
+@pytest.mark.parametrize("extra", [["--groups", "customer"], ["--time", "day", "--drop", "id"]])
+def test_rows_of_a_group_stay_together_and_later_ones_are_not_learnt_from(
+    tmp_path, monkeypatch, capsys, extra
+):
+    monkeypatch.chdir(tmp_path)
+    loans(np.random.default_rng(SEED)).to_csv("loans.csv", index=False)
+    asked = ["report", "loans.csv", "--target", "status", "--expense", "5", *extra]
+    assert main([*asked, "--page", "p.html"]) == 0
+    html = (tmp_path / "p.html").read_text("utf-8")
+    notes = {"--groups": "Rows of one group stay together", "--time": "Models learn from the past"}
+    assert notes[extra[0]] in html
+    assert "Use " in capsys.readouterr().out
+
+
+def test_a_report_says_what_it_lacks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "skrub", None)
+    for name in [name for name in sys.modules if name.startswith("crcen.own")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["report", "loans.csv", "--target", "status"]) == 2
+    assert "a report needs skrub: pip install 'crcen[report]'." in capsys.readouterr().err

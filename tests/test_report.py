@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import report
 from bs4 import BeautifulSoup
+from markupsafe import Markup
 
 
 def test_the_columns_of_the_paper_are_marked():
@@ -16,6 +17,17 @@ def test_the_columns_of_the_paper_are_marked():
     assert html.caption.text == "Caption."
     assert [cell.text for cell in html.select("td.paper")] == ["0.5"]
     assert html.select("td")[1].text == "0.250"
+
+
+def test_text_is_shown_as_text_and_marked_html_as_html():
+    nasty = "<script>x</script>&amp;"
+    frame = pd.DataFrame({nasty: [nasty, "b"], "link": [Markup("<a>c</a>"), "<a>d</a>"]})
+    html = BeautifulSoup(report.table(frame, f"{nasty}.").data, "html.parser")
+    assert not html.select("script")
+    assert html.caption.text == f"{nasty}."
+    assert [cell.text for cell in html.select("th")] == [nasty, "link"]
+    assert [cell.text for cell in html.select("td")] == [nasty, "c", "b", "<a>d</a>"]
+    assert len(html.select("a")) == 1
 
 
 def test_numbers_stand_to_the_right_with_their_heading_and_text_does_not():
