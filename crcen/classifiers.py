@@ -15,8 +15,9 @@ _PARAMETERS = r"""
     hidden_layer_sizes : sequence of int, default=(10,)
         Neurons of each hidden layer; ``()`` for none, with logits that are linear in the columns.
     lam : float or "balanced", default="balanced"
-        Weight lambda of class 1 (``classes_[1]``), in (0, 1); class 0 gets 1 - lambda.
-        "balanced" is N0/(N0 + N1) of the data in hand, the inverse class frequency.
+        Weight lambda of the class `positive`, in (0, 1); the other gets 1 - lambda.
+        "balanced" is N0/(N0 + N1) of the data in hand, the inverse class frequency, where N1 counts
+        the rows of `positive`.
     l2 : float, default=1e-3
         Strength of the penalty on the weights; biases are free. The penalty is
         ``l2_ * (sum of the squared weights)`` beside the weighted mean loss, with beta =
@@ -37,11 +38,17 @@ _PARAMETERS = r"""
     warm_start : bool, default=False
         Whether `fit` starts where the last one ended, if the network has the same shape: along a
         path of penalties or weights, see `crcen.path`.
+    positive : label, default=None
+        The label that lambda weights, the paper's class 1; None for ``classes_[1]``, the larger.
+        Nothing else depends on it: logits, columns of probabilities and predictions belong to
+        `classes_` in its order, as everywhere in scikit-learn.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        The two labels, sorted.
+        The two labels, sorted; positive logits speak for ``classes_[1]``.
+    positive_ : label
+        The label that `lam_` weights.
     n_features_in_ : int
         Columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -51,7 +58,7 @@ _PARAMETERS = r"""
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases of each layer; ``intercepts_[-1]`` is the output bias b of Eq. 2.
     lam_ : float
-        The lambda used.
+        The lambda used, the weight of `positive_`.
     activation_ : str
         The activation used.
     loss_ : float
@@ -112,10 +119,11 @@ class CRCENClassifier(WeightedMLP):  # noqa: D101 (below, it shares _PARAMETERS)
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compute the probabilities of the two classes under the *weighted* prior.
 
-        They speak for a population in which class 1 has been reweighted to the prior odds
-        lambda N1 / ((1 - lambda) N0), which is 1 for ``lam="balanced"``: for a balanced fit they
-        overstate class 1 in the training population. ``crcen.prior_shift(p, 1 - lam_)`` takes them
-        back to the training prior.
+        They speak for a population in which class 1, that is `positive_`, has been reweighted to
+        the prior odds lambda N1 / ((1 - lambda) N0), which is 1 for ``lam="balanced"``: for a
+        balanced fit they overstate the minority in the training population.
+        ``crcen.prior_shift(p, 1 - lam_)`` takes the column of `positive_` back to the training
+        prior.
 
         Parameters
         ----------

@@ -105,7 +105,7 @@ CROSS_ENTROPY = Loss(cross_entropy)
 SQUARED_ERROR = Loss(squared_error, is_squared=True)
 
 
-class CRCENLoss(torch.nn.Module):
+class CRCENLoss(torch.nn.BCEWithLogitsLoss):
     r"""Class-wise reweighted cross entropy on logits, for your own PyTorch model (Eq. 1).
 
     .. math:: L = -\lambda \sum_{i \in S_1} \log p_i - (1-\lambda) \sum_{j \in S_0} \log(1-p_j)
@@ -113,6 +113,10 @@ class CRCENLoss(torch.nn.Module):
     The default divides by the sum of the class weights, :math:`\lambda N_1 + (1-\lambda) N_0`, so
     that neither the number of rows nor lambda changes the scale of the gradient. In mini-batches
     that divisor varies with the batch: Eq. 6 is exact for full-batch training only.
+
+    It is a `torch.nn.BCEWithLogitsLoss`, by which skorch and others know that outputs are logits
+    and probabilities their sigmoid. The tensors `weight` and `pos_weight` of that loss are None
+    here; lambda says what they would.
 
     Parameters
     ----------
@@ -138,9 +142,8 @@ class CRCENLoss(torch.nn.Module):
     """
 
     def __init__(self, lam: float, reduction: Literal["mean", "sum", "none"] = "mean") -> None:
-        super().__init__()
+        super().__init__(reduction=check_choice("reduction", reduction, ("mean", "sum", "none")))
         self.lam = check_lam(lam)
-        self.reduction = check_choice("reduction", reduction, ("mean", "sum", "none"))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of logits against targets in {0, 1}, both of the same shape."""

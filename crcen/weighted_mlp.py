@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Sequence
-from functools import update_wrapper
+from collections.abc import Callable, Sequence
+from functools import update_wrapper, wraps
 from types import FunctionType
 from typing import Any, Literal, Self
 
@@ -28,6 +28,7 @@ from crcen.validation import (
     check_count,
     check_lam,
     check_number,
+    check_numbers,
     check_weights,
 )
 from crcen.weights import imbalance_ratio, lam_from_alpha
@@ -50,7 +51,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         """Give each classifier an `__init__` and a `fit` of its own name, which TypeErrors tell."""
         if WeightedMLP in cls.__bases__:
             for name in {"__init__", "fit"} - {*vars(cls)}:
-                setattr(cls, name, _renamed(vars(WeightedMLP)[name], cls.__name__))
+                own = _renamed(vars(WeightedMLP)[name], cls.__name__)
+                setattr(cls, name, _with_remedy(own) if name == "__init__" else own)
         super().__init_subclass__(**kwargs)
 
     def __init__(
@@ -64,6 +66,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         max_iter: int = 5000,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
+        positive: object = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.lam = lam
@@ -73,6 +76,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.random_state = random_state
         self.warm_start = warm_start
+        self.positive = positive
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -90,8 +94,8 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         X : array-like of shape (n, p)
             Rows; scale them first, the L2 penalty and the solver expect comparable columns.
         y : array-like of shape (n,)
-            Labels of two classes. ``classes_[1]``, the larger label, is the paper's class 1, which
-            lambda weights.
+            Labels of two classes. Lambda weights `positive`, by default ``classes_[1]``, the larger
+            label.
         sample_weight : array-like of shape (n,), optional
             Non-negative row weights; a row of weight k counts as k rows, in "balanced" too.
 
@@ -114,6 +118,9 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         ConvergenceWarning
             If the relative gradient is still above `tol` after `max_iter` iterations, or the fit
             is no better on its own rows than a constant.
+        UserWarning
+            If `lam` is a number other than 0.5, `positive` is not given, and the larger label,
+            which `lam` then weights, has the more rows, as "good" beside "bad" may have.
         """
         before = vars(self).copy()
         try:
@@ -136,15 +143,22 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 "texts, and leave out rows without a label."
             ) from None
         self._check_classes(labels, s)
+        weighted = self._weighted_class()
+        self.positive_ = self.classes_[weighted]
+        is_positive = (y01 == weighted).astype(int)
 
-        self.lam_ = _balancing(y01, s) if isinstance(self.lam, str) else check_lam(self.lam)
+        if isinstance(self.lam, str):
+            self.lam_ = _balancing(is_positive, s)
+        else:
+            self.lam_ = check_lam(self.lam)
+            self._warn_of_majority(y01, s, sample_weight)
         network = Network((rows.shape[1], *map(int, self.hidden_layer_sizes), 1), self.activation)
         if network.n_parameters > MOST:
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} must make fewer parameters, at "
                 f"most {MOST:.0e}: the solver keeps a hundred vectors of that length."
             )
-        weight = s * np.where(y01 == 1, self.lam_, 1 - self.lam_)  # Eq. 1
+        weight = s * np.where(is_positive, self.lam_, 1 - self.lam_)  # Eq. 1
         shares = np.bincount(y01, weight / weight.sum(), 2).astype(float)  # of the two classes
         self.l2_ = float(self.l2 * 4 * shares.prod())
         objective = Objective(network, self._loss, rows, y01.astype(float), weight, self.l2_)
@@ -207,7 +221,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         return Network(sizes, self.activation_)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Compute the output logits o (Eq. 2); class 1 is predicted where o > 0.
+        """Compute the output logits o (Eq. 2); ``classes_[1]`` is predicted where o > 0.
 
         Parameters
         ----------
@@ -301,6 +315,38 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} needs two classes; add rows of the other, or weight them."
             )
 
+    def _weighted_class(self) -> int:
+        """Tell the number of the class that lambda weights."""
+        if self.positive is None:
+            return 1
+        labels = self.classes_.tolist()
+        try:
+            return labels.index(self.positive)
+        except (TypeError, ValueError):  # pandas' NA is neither equal nor unequal
+            raise ValueError(
+                f"positive={self.positive!r} must be one of the labels of y, {labels}, that which "
+                f"lam is to weight, or None for {labels[1]!r}."
+            ) from None
+
+    def _warn_of_majority(
+        self, y01: NDArray[Any], s: NDArray[np.float64], sample_weight: ArrayLike | None
+    ) -> None:
+        """Say so where a weight falls on the majority only because its label is the larger."""
+        n0, n1 = np.bincount(y01, s, 2).tolist()
+        more = n1 > n0 * (1 + 1e-9)  # and not by rounding: the weights may balance the classes
+        if self.positive is None and self.lam_ != 0.5 and more:
+            low, high = self.classes_.tolist()
+            if sample_weight is not None:  # in the unit that it came in
+                unit = float(check_numbers("sample_weight", sample_weight, NOT_NEGATIVE).max())
+                n0, n1 = (n * (unit / float(s.max())) for n in (n0, n1))
+            warnings.warn(
+                f"lam={self.lam!r} weights {high!r}, the majority with {n1:.10g} rows, and not "
+                f"{low!r} with {n0:.10g}: say positive={low!r} to weight the minority, or "
+                f"positive={high!r} if that is meant.",
+                UserWarning,
+                stacklevel=4,
+            )
+
 
 def _balancing(y: NDArray[Any], s: NDArray[np.float64]) -> float:
     """Compute the lambda that balances the classes, or say why there is none."""
@@ -311,6 +357,22 @@ def _balancing(y: NDArray[Any], s: NDArray[np.float64]) -> float:
             f"sample_weight cannot be balanced ({error}): give weights of comparable size, or a "
             "number as lam."
         ) from None
+
+
+def _with_remedy(init: Callable[..., None]) -> Callable[..., None]:
+    """Let an `__init__` say what stands for the parameter that most classifiers have."""
+
+    @wraps(init)
+    def told(*args: Any, **parameters: Any) -> None:
+        if "class_weight" in parameters:
+            raise TypeError(
+                f"{init.__qualname__}() got an unexpected keyword argument 'class_weight': "
+                "class_weight='balanced' is lam='balanced', the default; weights w0 and w1 of the "
+                "two classes are lam = w1/(w0 + w1)."
+            )
+        init(*args, **parameters)
+
+    return told
 
 
 def _renamed(function: Any, owner: str) -> FunctionType:

@@ -359,6 +359,7 @@ FIT: dict[str, Draw] = {
     "tol": of(1e-2, 1e-4),
     "max_iter": whole(1, 40),
     "random_state": of(0, 1, None),
+    "positive": of(None, None, 0, 1),
     "X2": matrix,
 }
 

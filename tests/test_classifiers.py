@@ -21,6 +21,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import d2_log_loss_score, log_loss, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from crcen.classifiers import CRCENClassifier, CSMLPClassifier
@@ -187,6 +189,135 @@ def test_any_layout_in_memory_is_taken(layout):
     fitted = CRCENClassifier((3,), random_state=SEED).fit(rows, Y)
     copied = CRCENClassifier((3,), random_state=SEED).fit(rows.copy(), Y)
     assert_allclose(fitted.predict_proba(rows), copied.predict_proba(rows.copy()), rtol=1e-9)
+
+
+# Which label is weighted
+
+BAD = np.where(Y == 1, "bad", "good")  # the minority, whose label is the smaller
+
+
+@both
+def test_the_label_that_lambda_weights_can_be_the_smaller(classifier):
+    named = tight(classifier, lam=0.9, l2=1e-2, positive="bad").fit(X, BAD)
+    coded = tight(classifier, lam=0.9, l2=1e-2).fit(X, Y)
+    assert (named.lam_, named.positive_, coded.positive_) == (0.9, "bad", 1)
+    value, gradient = objective(coded, X, Y)(-parameters(named))
+    assert value == pytest.approx(named.loss_)
+    assert abs(gradient).max() < 2e-8
+    if classifier is CRCENClassifier:  # which has one minimum, without a hidden layer
+        assert_allclose(named.predict_proba(X)[:, 0], coded.predict_proba(X)[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(("positive", "lam"), [("bad", 0.9), ("good", 0.1)])
+def test_all_else_is_scikit_learns_of_the_same_class_weights(positive, lam):
+    fitted = tight(lam=lam, l2=0.0, positive=positive).fit(X, BAD)
+    oracle = LogisticRegression(
+        C=np.inf, class_weight={"bad": 0.9, "good": 0.1}, solver="newton-cholesky", tol=1e-10
+    ).fit(X, BAD)
+    assert_array_equal(fitted.classes_, oracle.classes_)
+    assert_allclose(fitted.decision_function(X), oracle.decision_function(X), atol=1e-5)
+    assert_allclose(fitted.predict_proba(X), oracle.predict_proba(X), atol=1e-6)
+    assert_array_equal(fitted.predict(X), fitted.classes_[fitted.predict_proba(X).argmax(1)])
+
+
+def test_eq_6_holds_for_the_smaller_label():
+    fitted = tight(hidden=(4,), lam=0.9, positive="bad").fit(X, BAD)
+    p = fitted.predict_proba(X)[:, 0]
+    assert abs(key_equation(BAD == "bad", p, fitted.lam_).residual) < 1e-6
+
+
+@both
+def test_the_larger_label_is_what_is_weighted_by_default(classifier):
+    default, said = (classifier((3,), lam=0.9, random_state=SEED, positive=p) for p in (None, 1))
+    assert_array_equal(default.fit(X, Y).coefs_[0], said.fit(X, Y).coefs_[0])
+    assert default.positive_ == said.positive_ == 1
+
+
+@both
+@pytest.mark.parametrize("s", [None, S], ids=["unweighted", "weighted"])
+def test_balanced_is_the_same_fit_for_either_label(classifier, s):
+    one, other = (tight(classifier, l2=1e-2, positive=p).fit(X, BAD, s) for p in ("bad", "good"))
+    assert one.lam_ == pytest.approx(1 - other.lam_)
+    assert one.lam_ == pytest.approx(np.average(BAD == "good", weights=s))
+    assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-5)
+
+
+@both
+def test_a_weight_that_falls_on_the_majority_by_its_label_says_so(classifier):
+    with pytest.warns(UserWarning, match=r"^lam=0\.95 weights 'good', the majority") as caught:
+        classifier((), lam=0.95, random_state=SEED).fit(X, BAD)
+    [warning] = caught
+    for told in ("120 rows", "'bad' with 25", "positive='bad'", "positive='good'"):
+        assert told in str(warning.message)
+    assert warning.filename == __file__
+
+
+@both
+def test_rows_are_counted_by_their_weights_in_the_message_too(classifier):
+    fitted = classifier((), lam=0.7, random_state=SEED)
+    s = np.where(Y == 1, 3.0, 0.5)  # 75 of class 1 and 60 of class 0
+    with pytest.warns(
+        UserWarning, match=r"weights 1, the majority with 75 rows, and not 0 with 60"
+    ):
+        fitted.fit(X, Y, s)
+    fitted.fit(X, 1 - Y, s)
+
+
+# Warnings are errors here.
+@both
+@pytest.mark.parametrize(
+    ("y", "given"),
+    [
+        (BAD, {"lam": "balanced"}),
+        (BAD, {"lam": 0.5}),
+        (BAD, {"lam": 0.9, "positive": "good"}),
+        (BAD, {"lam": 0.9, "positive": "bad"}),
+        (Y, {"lam": 0.9}),
+    ],
+)
+def test_no_other_weight_says_so(classifier, y, given):
+    classifier((), random_state=SEED, l2=1e-2, **given).fit(X, y)
+
+
+@both
+def test_weights_that_balance_the_classes_leave_no_majority(classifier):
+    for y in (Y, 1 - Y):
+        s = compute_sample_weight("balanced", y)
+        classifier((), lam=0.7, random_state=SEED).fit(X, y, s)
+
+
+@both
+def test_the_weighted_label_goes_through_pipelines_searches_clones_and_pickles(classifier):
+    model = make_pipeline(StandardScaler(), classifier((), positive="bad", random_state=SEED))
+    grid = {f"{classifier.__name__.lower()}__lam": [0.5, 0.9]}
+    search = GridSearchCV(clone(model), grid, cv=2, scoring="roc_auc").fit(X, BAD)
+    fitted = pickle.loads(pickle.dumps(search)).best_estimator_[-1]
+    assert fitted.positive_ == fitted.get_params()["positive"] == "bad"
+
+
+@both
+@pytest.mark.parametrize(
+    "positive", ["awful", 1, np.nan, pd.NA, ["bad"], np.array(["bad", "good"]), ("bad", "good")]
+)
+def test_a_weighted_label_that_is_none_of_them(classifier, positive):
+    with pytest.raises(ValueError, match=r"must be one of the labels of y, \['bad', 'good'\]") as e:
+        classifier(positive=positive).fit(X, BAD)
+    assert str(e.value).startswith(f"positive={positive!r} ")
+
+
+@both
+def test_class_weight_is_refused_with_what_says_the_same(classifier):
+    with pytest.raises(
+        TypeError, match=rf"^{classifier.__name__}\.__init__\(\) .*'class_weight'.*lam='balanced'"
+    ):
+        classifier(class_weight="balanced")
+    with pytest.raises(ValueError, match=r"'class_weight'.*'lam'"):  # scikit-learn's
+        classifier().set_params(class_weight="balanced")
+    assert {*inspect.signature(classifier).parameters} == {*classifier().get_params()}
+    w0, w1 = 1.0, 3.0
+    ours = tight(lam=w1 / (w0 + w1), l2=0.0).fit(X, Y)
+    oracle = LogisticRegression(C=np.inf, class_weight={0: w0, 1: w1}, tol=1e-8, max_iter=1000)
+    assert_allclose(ours.coefs_[0][:, 0], oracle.fit(X, Y).coef_[0], atol=1e-4)
 
 
 # What the outputs mean
@@ -368,7 +499,7 @@ def test_a_row_of_weight_k_counts_as_k_rows(classifier, lam, hidden):
 def test_exchanging_the_labels_and_the_weights_exchanges_the_probabilities(classifier, lam):
     other = lam if lam == "balanced" else 1 - lam
     fitted = tight(classifier, lam=lam).fit(X, Y)
-    exchanged = tight(classifier, lam=other).fit(X, 1 - Y)
+    exchanged = tight(classifier, lam=other, positive=1).fit(X, 1 - Y)
     value, gradient = objective(fitted, X, Y)(-parameters(exchanged))
     assert value == pytest.approx(exchanged.loss_)
     assert abs(gradient).max() < 2e-8
@@ -559,8 +690,8 @@ def test_labels_of_several_kinds(classifier, missing):
 @both
 def test_a_wrong_call_names_the_classifier(classifier):
     name = classifier.__name__
-    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) .*'class_weight'"):
-        classifier(class_weight="balanced")
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) .*'classweight'"):
+        classifier(classweight="balanced")
     with pytest.raises(TypeError, match=rf"^{name}\.fit\(\) missing .*'y'"):
         classifier().fit(X)
 
@@ -597,7 +728,7 @@ def test_a_first_fit_that_fails_leaves_no_fit(classifier):
 @both
 def test_a_refit_that_is_interrupted_leaves_the_last_fit(classifier, monkeypatch):
     clf = classifier((2,), tol=1e-3, random_state=0).fit(X, Y)
-    clf.set_params(lam=0.9)
+    clf.set_params(lam=0.9, positive=1)
 
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
@@ -631,7 +762,7 @@ def test_the_unit_of_the_weights_does_not_matter(classifier, unit):
 def test_one_huge_weight_is_a_sample_of_one_row_or_refused(classifier, lam):
     s = np.ones(len(Y))
     s[Y.argmax()] = 1e300
-    clf = classifier((), lam=lam, l2=1e-2, random_state=0)
+    clf = classifier((), lam=lam, l2=1e-2, random_state=0, positive=1)
     if lam == "balanced":
         clf.fit(X, Y, s)  # N0/N1 is 1e-298, which a weight can express
         with pytest.raises(ValueError, match=r"^sample_weight cannot be balanced .*comparable"):

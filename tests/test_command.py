@@ -82,7 +82,7 @@ def test_an_expense_needs_the_weight_which_an_audit_finds(folder, capsys, lam):
         (["audit", "now.csv", *COLUMNS, "--positive", "lost"], "positive='lost' is not a label"),
         (["choose", "now.csv", *COLUMNS, "--recall", "0.9999"], "cannot be promised"),
         (["check", "now.csv", "later.parquet", *COLUMNS], "is not a promise slip"),
-        (["choose", "now.csv", *COLUMNS, "--recall", "0.9", "--slip", "no/s.json"], "no"),
+        (["choose", "now.csv", *COLUMNS, "--recall", "0.9", "--slip", "now.csv/s"], "now.csv"),
         (["choose", "now.csv", *COLUMNS, "--recall", "0.9", "--lam", "heavy"], "lam='heavy'"),
     ],
 )

@@ -1,5 +1,8 @@
 """Tests of crcen.losses: Eq. 1 and Castro & Braga's squared error, against PyTorch and by hand."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from scipy.special import expit
 from sklearn.metrics import log_loss
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from crcen.classifiers import CRCENClassifier
 from crcen.key_equation import key_equation
 from crcen.losses import CRCENLoss, cross_entropy, squared_error
 from crcen.theory.simulations import sim2
@@ -173,6 +177,47 @@ def test_a_module_trained_to_a_stationary_point_satisfies_eq_6(lam, seed):
     optimizer.step(closure)
     p = torch.sigmoid(model(X)).squeeze(1).detach()
     assert abs(key_equation(y, p, lam).residual) < 1e-6
+
+
+# What others make of it
+
+
+# Libraries ask by this class whether a network's outputs are logits: skorch then predicts with
+# their sigmoid, at 1/2, and with none for a loss that it does not know.
+def test_it_is_a_loss_of_logits_to_those_who_ask(logits, target):
+    loss = CRCENLoss(0.8, "sum")
+    assert isinstance(loss, torch.nn.BCEWithLogitsLoss)
+    assert loss.weight is loss.pos_weight is None
+    assert (loss.lam, loss.reduction) == (0.8, "sum")
+    assert not {*loss.state_dict()} | {*loss.parameters()} | {*loss.buffers()}
+    loss.load_state_dict(CRCENLoss(0.3).state_dict())
+    again = pickle.loads(pickle.dumps(copy.deepcopy(loss).to(torch.float32)))
+    assert repr(again) == "CRCENLoss()"
+    torch.testing.assert_close(again(logits, target), loss(logits, target))
+
+
+@pytest.mark.parametrize("lam", [0.5, 0.9])
+def test_skorch_predicts_with_it(lam, seed):
+    skorch = pytest.importorskip("skorch")
+    X, y = sim2(40, 400, np.random.default_rng(seed))
+    torch.manual_seed(seed)
+    net = skorch.NeuralNetBinaryClassifier(
+        torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0)).double(),
+        criterion=CRCENLoss,
+        criterion__lam=lam,
+        optimizer=torch.optim.LBFGS,
+        optimizer__max_iter=500,
+        optimizer__tolerance_grad=1e-7,
+        optimizer__tolerance_change=0,
+        optimizer__line_search_fn="strong_wolfe",
+        max_epochs=1,
+        batch_size=-1,
+        train_split=None,
+        verbose=0,
+    ).fit(X, y.astype(float))
+    ours = CRCENClassifier((), lam=lam, l2=0.0).fit(X, y)
+    np.testing.assert_allclose(net.predict_proba(X), ours.predict_proba(X), atol=1e-4)
+    np.testing.assert_array_equal(net.predict(X), net.predict_proba(X)[:, 1] > 0.5)
 
 
 # Squared error

@@ -256,7 +256,7 @@ def plain(name: str, seed: int) -> Any:
 
 def network(lam: float, l2: float, seed: int) -> CRCENClassifier:
     """Make a network of one hidden layer."""
-    return CRCENClassifier(HIDDEN, lam=lam, l2=l2, tol=TOL, random_state=seed)
+    return CRCENClassifier(HIDDEN, lam=lam, l2=l2, tol=TOL, random_state=seed, positive=1)
 
 
 def fit(model: Any, Z: Floats, y: Ints, weight: Floats | None) -> Any:
