@@ -20,7 +20,7 @@ from crcen.reading import known, read_frame, read_labels
 from crcen.slip import Kept, Slip, promise
 
 FORMAT = "{:.4g}".format
-WISHES = ("recall", "cost_ratio", "expense", "capacity")
+WISHES = ("recall", "precision", "cost_ratio", "expense", "capacity")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,15 +47,17 @@ def _parser() -> argparse.ArgumentParser:
         help="minority and majority rows that the model was trained on, if you know",
     )
 
-    two = _command(commands, "choose", _choose, "choose a threshold for a wish")
+    two = _command(commands, "choose", _choose, "choose a threshold for one wish or several")
     two.add_argument("table", type=Path, metavar="TABLE")
-    wish = two.add_mutually_exclusive_group(required=True)
-    wish.add_argument("--recall", type=float, help="share of the minority to find")
-    wish.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
-    wish.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
-    wish.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
+    two.add_argument("--recall", type=float, help="share of the minority to find, at least")
+    two.add_argument("--precision", type=float, help="share of the alarms that is right, at least")
+    two.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
+    two.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
+    two.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
     two.add_argument(
-        "--confidence", type=float, help="with --recall: that it is kept in the population"
+        "--confidence",
+        type=float,
+        help="with --recall or --precision: that it is kept in the population",
     )
     two.add_argument(
         "--lam",
@@ -141,7 +143,8 @@ def _choose(asked: argparse.Namespace) -> int:
     slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
     choice = slip.choice
     print(f"decide for the minority where the score is above {slip.threshold:.6g}")
-    for what, share in (("recall", choice.recall), ("specificity", choice.specificity)):
+    for what in ("recall", "specificity", *(["precision"] if asked.precision else [])):
+        share = getattr(choice, what)
         low, high = share.interval()
         print(f"{what} {share.value:.3f} here, 95% interval {low:.3f} to {high:.3f}")
     now = slip.at(slip.prevalence)

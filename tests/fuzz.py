@@ -260,7 +260,9 @@ def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     counts = found.recall.total == (y == 1).sum() and found.specificity.total == (y == 0).sum()
     wish = given["recall"] if given["confidence"] is None else None
     promised = wish is None or found.recall.value >= float(wish)
-    return holds(0 < found.lam < 1 and counts and promised, "no weight, or a broken promise")
+    right = given["precision"] is None or found.precision.value >= float(given["precision"])
+    whole = 0 < found.lam < 1 and counts and promised and right
+    return holds(whole, "no weight, or a broken promise")
 
 
 def use_promise(values: Any, y: Any, later: Any, level: Any, prevalence: Any, **wish: Any) -> Any:
@@ -447,6 +449,7 @@ CASES: dict[str, Case] = {
             "logits": vector(between(-9, 9)),
             "y": labels,
             "recall": maybe(between(0.05, 0.6)),
+            "precision": of(None, None, None, 0.2, 0.4),
             "cost_ratio": of(None, None, None, 5.0),
             "expense": of(None, None, None, 5.0),
             "capacity": of(None, None, None, 0.5),

@@ -103,3 +103,15 @@ def test_the_module_is_the_command(folder):
 def test_a_capacity_is_a_share_of_the_rows(folder, capsys):
     assert main(["choose", "now.csv", *COLUMNS, "--capacity", "0.05"]) == 0
     assert re.search(r"(49|50) alarms in 1000 rows", capsys.readouterr().out)
+
+
+def test_several_wishes_are_kept_or_two_of_them_are_named(folder, capsys):
+    asked = ["choose", "now.csv", *COLUMNS, "--recall", "0.7", "--expense", "90"]
+    assert main([*asked, "--capacity", "0.5", "--precision", "0.2"]) == 0
+    said = capsys.readouterr().out
+    for what, least in {"recall": 0.7, "precision": 0.2}.items():
+        assert float(re.search(rf"^{what} ([\d.]+) here", said, re.MULTILINE)[1]) >= least
+    assert main([*asked, "--capacity", "0.01"]) == 2
+    assert re.search(r"recall=0.7 takes .*% .* capacity=0.01: wish for", capsys.readouterr().err)
+    assert main(["choose", "now.csv", *COLUMNS]) == 2
+    assert "given no wish" in capsys.readouterr().err
