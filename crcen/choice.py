@@ -198,7 +198,8 @@ def choose_lam(
         Share of the alarms that is to be right at least, in (0, 1), where the minority is as
         frequent as among these rows.
     cost_ratio : float, optional
-        Cost of a missed minority row over that of a false alarm, positive.
+        Cost of a missed minority row over that of a false alarm, positive. For costs that differ by
+        row see `crcen.row_costs.decide_rows`.
     expense : float, optional
         False alarms that the last gained minority row may cost at most, positive.
     capacity : float, optional
@@ -266,6 +267,9 @@ def choose_lam(
         "expense": expense,
         "capacity": capacity,
     }
+    remedy = "decide_rows takes one for each row" if hasattr(cost_ratio, "__len__") else ""
+    if cost_ratio is not None:
+        check_number("cost_ratio", cost_ratio, POSITIVE, remedy)
     given = {
         name: check_number(name, value, POSITIVE if name in PRICES else BETWEEN)
         for name, value in wishes.items()

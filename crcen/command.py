@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from crcen.auditing import audit
 from crcen.reading import known, read_frame, read_labels
+from crcen.row_costs import decide_rows
 from crcen.slip import Kept, Slip, promise
+from crcen.validation import check_lam
 
 FORMAT = "{:.4g}".format
 WISHES = ("recall", "precision", "cost_ratio", "expense", "capacity")
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--recall", type=float, help="share of the minority to find, at least")
     two.add_argument("--precision", type=float, help="share of the alarms that is right, at least")
     two.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
+    two.add_argument("--cost-column", help="column of such costs, if they differ by row")
     two.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
     two.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
     two.add_argument(
@@ -93,15 +96,21 @@ def _read(asked: argparse.Namespace) -> tuple[Any, Any]:
     frame = read_frame(asked.table, asked.target)
     target, score = (known(name, getattr(asked, name), frame) for name in ("target", "score"))
     y, (rest, positive) = read_labels(frame[target], target, asked.positive)
-    values = pd.to_numeric(frame[score], errors="coerce")
+    values = _numbers(frame, "score", score)
+    print(f"{asked.table.name}: {y.sum()} rows of {positive!r}, {(1 - y).sum()} of {rest!r}")
+    return y, values
+
+
+def _numbers(frame: pd.DataFrame, parameter: str, column: str) -> Any:
+    """Read a column of numbers."""
+    values = pd.to_numeric(frame[column], errors="coerce")
     if values.isna().any():
         row = int(np.flatnonzero(values.isna())[0])
         raise ValueError(
-            f"score={score!r} holds {frame[score].iloc[row]!r} in row {row + 1}, which is no "
-            "number: leave out such rows."
+            f"{parameter}={column!r} holds {frame[column].iloc[row]!r} in row {row + 1}, which is "
+            "no number: leave out such rows."
         )
-    print(f"{asked.table.name}: {y.sum()} rows of {positive!r}, {(1 - y).sum()} of {rest!r}")
-    return y, values.to_numpy(dtype=np.float64)
+    return values.to_numpy(dtype=np.float64)
 
 
 def _audit(asked: argparse.Namespace) -> int:
@@ -140,6 +149,8 @@ def _choose(asked: argparse.Namespace) -> int:
     else:
         lam = float(asked.lam) if asked.lam.replace(".", "", 1).isdigit() else asked.lam
     wish = {name: getattr(asked, name) for name in WISHES}
+    if asked.cost_column:
+        return _choose_by_row(asked, y, values, lam)
     slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
     choice = slip.choice
     print(f"decide for the minority where the score is above {slip.threshold:.6g}")
@@ -152,6 +163,33 @@ def _choose(asked: argparse.Namespace) -> int:
     if asked.slip:
         slip.write(asked.slip)
         print(f"the promise is written to {asked.slip}")
+    return 0
+
+
+def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
+    """Say where to decide for the minority if a miss costs what a column says."""
+    others = [name for name in (*WISHES, "confidence", "slip") if getattr(asked, name) is not None]
+    if others:
+        raise ValueError(
+            f"cost_column={asked.cost_column!r} is a wish by itself: leave out {', '.join(others)}."
+        )
+    frame = read_frame(asked.table, asked.target)
+    column = known("cost_column", asked.cost_column, frame)
+    costs = _numbers(frame, "cost_column", column)
+    weight = logit(1 - float(y.mean()) if lam == "balanced" else check_lam(lam))
+    kind: Any = "logits" if asked.logits else "probabilities"
+    made = {"lam": float(expit(weight)), "scores": kind}
+    found = decide_rows(values, costs, **made)
+    one = decide_rows(values, np.full(costs.size, costs[y == 1].mean()), **made)
+    rule = f"{asked.score} is above {weight:.6g} - log({column})"
+    if not asked.logits:
+        odds = f"{asked.score} / (1 - {asked.score})"
+        rule = f"{odds} is above {np.exp(weight):.6g} / {column}"
+    print(f"decide for the minority where {rule}")
+    print(f"{1000 * found.found.mean():.0f} alarms in 1000 rows")
+    print(f"misses and false alarms cost {found.cost(y):.6g} false alarms here", end="")
+    print(f", and {found.expected.sum():.6g} were expected")
+    print(f"one threshold, at the mean cost, costs {one._replace(cost_ratio=costs).cost(y):.6g}")
     return 0
 
 

@@ -44,6 +44,7 @@ from crcen import auditing, choice, reading, slip
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.prevalence import prevalence
+from crcen.row_costs import decide_rows
 from crcen.theory import (
     bargains,
     deviations,
@@ -265,6 +266,11 @@ def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     return holds(whole, "no weight, or a broken promise")
 
 
+def use_decide_rows(y: Any, **given: Any) -> Any:
+    found = decide_rows(**given)
+    return found.expected, found.cost(y)
+
+
 def use_promise(values: Any, y: Any, later: Any, level: Any, prevalence: Any, **wish: Any) -> Any:
     made = slip.promise(values, y, **wish)
     check, at = made.check(later, y, level), made.at(prevalence)
@@ -458,6 +464,18 @@ CASES: dict[str, Case] = {
             "scores": of(None, None, "logits"),
         },
         choice_is_whole,
+    ),
+    "decide_rows": Case(
+        use_decide_rows,
+        {
+            "values": vector(between(-9, 9)),
+            "cost_ratio": vector(number),
+            "lam": between(0.1, 0.9),
+            "scores": of(None, None, "logits"),
+            "y": labels,
+        },
+        lambda given, found: holds((found[0] >= 0).all() and found[1] >= 0, "negative costs"),
+        decide_rows,
     ),
     "audit": Case(
         crcen.audit,

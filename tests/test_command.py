@@ -115,3 +115,32 @@ def test_several_wishes_are_kept_or_two_of_them_are_named(folder, capsys):
     assert re.search(r"recall=0.7 takes .*% .* capacity=0.01: wish for", capsys.readouterr().err)
     assert main(["choose", "now.csv", *COLUMNS]) == 2
     assert "given no wish" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", [[], ["--lam", "balanced"]])
+def test_costs_may_differ_by_row(folder, capsys, asked):
+    table = rows(np.random.default_rng(SEED), 5000)
+    table["amount"] = np.random.default_rng(SEED).lognormal(1, 1.5, 5000)
+    table.to_csv("amounts.csv", index=False)
+    command = ["choose", "amounts.csv", "--target", "outcome", "--cost-column", "amount", *asked]
+    assert main([*command, "--score", "p"]) == 0
+    said = capsys.readouterr().out
+    weight = float(re.search(r"where p / \(1 - p\) is above ([\d.]+) / amount", said)[1])
+    found = table.p / (1 - table.p) > weight / table.amount
+    minority = table.outcome == "default"
+    cost = table.amount[minority & ~found].sum() + (found & ~minority).sum()
+    assert float(re.search(r"alarms cost ([\d.]+) false", said)[1]) == pytest.approx(cost, rel=1e-3)
+    assert cost < float(re.search(r"mean cost, costs ([\d.]+)", said)[1])
+    assert main([*command, "--score", "o", "--logits"]) == 0
+    above = re.search(r"where o is above ([-\d.]+) - log\(amount\)", capsys.readouterr().out)[1]
+    assert np.exp(float(above)) == pytest.approx(weight, rel=1e-4)
+
+
+def test_a_column_of_costs_is_a_wish_by_itself(folder, capsys):
+    asked = ["choose", "now.csv", *COLUMNS, "--cost-column"]
+    assert main([*asked, "o", "--recall", "0.5"]) == 2
+    assert "cost_column='o' is a wish by itself: leave out recall" in capsys.readouterr().err
+    assert main([*asked, "amount"]) == 2
+    assert "cost_column='amount' is not a column" in capsys.readouterr().err
+    assert main([*asked, "o"]) == 2
+    assert "must be zero or more" in capsys.readouterr().err

@@ -19,7 +19,7 @@ TABLES |= {
     "Score",
 }  # tests/test_store.py and test_scores.py
 ANSWERS |= {"Step", "Factors", "Price", "Limit", "Hausman", "FreshRatio"}
-ANSWERS |= {"Audit", "Line", "Slip", "Check", "Kept", "Outlook", "Prevalence"}
+ANSWERS |= {"Audit", "Line", "Slip", "Check", "Kept", "Outlook", "Prevalence", "Decisions"}
 OF_A_NOTEBOOK = {"read_table"}
 
 
