@@ -19,9 +19,11 @@ from crcen.auditing import audit
 from crcen.reading import known, read_frame, read_labels
 from crcen.row_costs import decide_rows
 from crcen.slip import Kept, Slip, promise
+from crcen.undecided import triage
 from crcen.validation import check_lam
 
 FORMAT = "{:.4g}".format
+CUT = "{:.10g}".format  # of a threshold: with fewer digits it may move past the row that it is at
 WISHES = ("recall", "precision", "cost_ratio", "expense", "capacity")
 
 
@@ -66,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         "--lam",
         default="audit",
         help="weight that the model was trained with; default: what an audit finds",
+    )
+    two.add_argument(
+        "--undecided",
+        action="store_true",
+        help="two thresholds: dismiss rows by --recall, raise alarms by the other wishes, and "
+        "decide nothing between them",
     )
     two.add_argument("--slip", type=Path, help="file to write the promise to (JSON)")
 
@@ -151,9 +159,11 @@ def _choose(asked: argparse.Namespace) -> int:
     wish = {name: getattr(asked, name) for name in WISHES}
     if asked.cost_column:
         return _choose_by_row(asked, y, values, lam)
+    if asked.undecided:
+        return _choose_two(asked, y, values, lam)
     slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
     choice = slip.choice
-    print(f"decide for the minority where the score is above {slip.threshold:.6g}")
+    print(f"decide for the minority where the score is above {CUT(slip.threshold)}")
     for what in ("recall", "specificity", *(["precision"] if asked.precision else [])):
         share = getattr(choice, what)
         low, high = share.interval()
@@ -168,7 +178,7 @@ def _choose(asked: argparse.Namespace) -> int:
 
 def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
     """Say where to decide for the minority if a miss costs what a column says."""
-    others = [name for name in (*WISHES, "confidence", "slip") if getattr(asked, name) is not None]
+    others = [name for name in (*WISHES, "confidence", "slip", "undecided") if getattr(asked, name)]
     if others:
         raise ValueError(
             f"cost_column={asked.cost_column!r} is a wish by itself: leave out {', '.join(others)}."
@@ -176,7 +186,7 @@ def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> 
     frame = read_frame(asked.table, asked.target)
     column = known("cost_column", asked.cost_column, frame)
     costs = _numbers(frame, "cost_column", column)
-    weight = logit(1 - float(y.mean()) if lam == "balanced" else check_lam(lam))
+    weight = _log_odds(lam, y)
     kind: Any = "logits" if asked.logits else "probabilities"
     made = {"lam": float(expit(weight)), "scores": kind}
     found = decide_rows(values, costs, **made)
@@ -191,6 +201,37 @@ def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> 
     print(f", and {found.expected.sum():.6g} were expected")
     print(f"one threshold, at the mean cost, costs {one._replace(cost_ratio=costs).cost(y):.6g}")
     return 0
+
+
+def _choose_two(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
+    """Say what to dismiss, where to raise an alarm, and what is left."""
+    others = [name for name in ("cost_ratio", "slip") if getattr(asked, name)]
+    if others:
+        raise ValueError(
+            "undecided goes with recall, precision, expense and capacity: leave out "
+            f"{' and '.join(others)}."
+        )
+    kind: Any = "logits" if asked.logits else "probabilities"
+    wish = {name: getattr(asked, name) for name in WISHES if name != "cost_ratio"}
+    found = triage(values, y, lam=lam, scores=kind, confidence=asked.confidence, **wish)
+    cuts = [_log_odds(lam, y) - logit(choice.lam) for choice in found]
+    low, high = cuts if asked.logits else expit(cuts)
+    print(f"dismiss up to {CUT(low)}, raise an alarm above {CUT(high)}, leave the rest undecided")
+    for what, share in {
+        "rows undecided": found.undecided,
+        "minority dismissed": found.missed,
+        "dismissals right": found.cleared,
+        "minority alarmed": found.accept.recall,
+        "alarms right": found.accept.precision,
+    }.items():
+        least, most = share.interval()
+        print(f"{what}: {share.value:.3f} here, 95% interval {least:.3f} to {most:.3f}")
+    return 0
+
+
+def _log_odds(lam: Any, y: Any) -> float:
+    """Compute the shift that the weight has put into the logits."""
+    return float(logit(1 - float(y.mean()) if lam == "balanced" else check_lam(lam)))
 
 
 def _check(asked: argparse.Namespace) -> int:

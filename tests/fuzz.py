@@ -56,6 +56,7 @@ from crcen.theory import (
     price,
     simulations,
 )
+from crcen.undecided import triage
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
 import own_data
@@ -476,6 +477,21 @@ CASES: dict[str, Case] = {
         },
         lambda given, found: holds((found[0] >= 0).all() and found[1] >= 0, "negative costs"),
         decide_rows,
+    ),
+    "triage": Case(
+        triage,
+        {
+            "logits": vector(between(-9, 9)),
+            "y": labels,
+            "recall": between(0.05, 0.6),
+            "precision": of(None, 0.2, 0.4),
+            "expense": of(None, None, 5.0),
+            "capacity": of(None, None, 0.5),
+            "confidence": of(None, None, 0.1),
+            "lam": of("balanced", 0.5, 0.9),
+            "scores": of(None, None, "logits"),
+        },
+        lambda given, found: holds(found.undecided.part + found.cleared.total >= 0, "no shares"),
     ),
     "audit": Case(
         crcen.audit,

@@ -55,7 +55,7 @@ def test_a_choice_is_promised_and_checked(folder, capsys):
     assert main(["choose", "now.csv", *COLUMNS, *asked]) == 0
     said = capsys.readouterr().out
     slip = Slip.read("slip.json")
-    assert f"above {slip.threshold:.6g}" in said
+    assert f"above {slip.threshold:.10g}" in said
     assert slip.wish == {"recall": 0.9, "confidence": 0.95}
     assert main(["check", "slip.json", "later.parquet", *COLUMNS, "--level", "0.999999"]) == 0
     assert "stands" in capsys.readouterr().out
@@ -144,3 +144,25 @@ def test_a_column_of_costs_is_a_wish_by_itself(folder, capsys):
     assert "cost_column='amount' is not a column" in capsys.readouterr().err
     assert main([*asked, "o"]) == 2
     assert "must be zero or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lam", [[], ["--lam", "balanced"]])
+def test_between_two_thresholds_nothing_is_decided(folder, capsys, lam):
+    table = rows(np.random.default_rng(SEED), 5000)
+    table.to_csv("scores.csv", index=False)
+    asked = ["--recall", "0.95", "--precision", "0.7", "--undecided", *lam]
+    command = ["choose", "scores.csv", "--target", "outcome", "--score"]
+    for how, score in ((["p"], table.p), (["o", "--logits"], table.o)):
+        assert main([*command, *how, *asked]) == 0
+        said = capsys.readouterr().out
+        low, high = map(float, re.search(r"up to (\S+), raise .* above (\S+),", said).groups())
+        minority = table.outcome == "default"
+        for what, share in {
+            "rows undecided": ((score > low) & (score <= high)).mean(),
+            "minority dismissed": (score <= low)[minority].mean(),
+            "alarms right": minority[score > high].mean(),
+        }.items():
+            printed = re.search(rf"^{what}: (\S+) here", said, re.MULTILINE)[1]
+            assert float(printed) == pytest.approx(share, abs=6e-4)
+    assert main([*command, "p", *asked, "--slip", "s.json"]) == 2
+    assert "leave out slip" in capsys.readouterr().err

@@ -19,7 +19,8 @@ TABLES |= {
     "Score",
 }  # tests/test_store.py and test_scores.py
 ANSWERS |= {"Step", "Factors", "Price", "Limit", "Hausman", "FreshRatio"}
-ANSWERS |= {"Audit", "Line", "Slip", "Check", "Kept", "Outlook", "Prevalence", "Decisions"}
+ANSWERS |= {"Audit", "Line", "Slip", "Check", "Kept", "Outlook", "Prevalence"}
+ANSWERS |= {"Decisions", "Triage"}
 OF_A_NOTEBOOK = {"read_table"}
 
 
