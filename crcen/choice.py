@@ -207,11 +207,12 @@ def choose_lam(
     confidence : float, optional
         That the recall and the precision, each, are kept in the population, with this probability
         over the draw of the held-out rows. For the recall: choose so low a k that
-        :math:`P(\mathrm{Bin}(n, 1-R) \ge k)` reaches it. For the precision: try J numbers of alarms
-        that are set beforehand, each four fifths of the one before, and take those whose lower
-        limit of Clopper and Pearson at :math:`(1 - \text{confidence})/J` is P. Above an order
-        statistic the rows are a sample of those above it, so each limit is exact, and by
-        Bonferroni's inequality all J hold at once.
+        :math:`P(\mathrm{Bin}(n, 1-R) \ge k)` reaches it. For the precision: from n/2
+        alarms, n/4 and so on to eight, J starts that are set beforehand, go on to more as long as
+        the lower limit of Clopper and Pearson at :math:`(1 - \text{confidence})/J` is at least P
+        (fixed sequences, as in Learn then Test). Above an order statistic the rows are a sample of
+        those above it, so each limit is exact; so is the promise, if more alarms let the precision
+        in the population fall below P but once.
     lam : float or "balanced", default=0.5
         Weight with which the logits were made. For given log-likelihood ratios say "balanced", at
         which the two are the same.

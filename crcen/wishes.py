@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
+from scipy.special import betaincinv
+from scipy.stats import binom
 
 from crcen.validation import Values
 
 # The boundary stands this far below the minority row that it must not miss: more than rounding in
 # lambda can move it, less than matters.
 HAIR = 1e-6
-STEP = 0.8  # from one number of alarms to the next at which a precision is tested
+# A precision is tested first of that many alarms or more, and then of each thousandth more.
+FEWEST, FINE = 8, 10_000
 
 
 class Rows(NamedTuple):
@@ -58,9 +60,8 @@ class Rows(NamedTuple):
             aim = floor if "recall" in given else ceiling
         if "precision" not in given:
             return aim
-        # No law tells of a precision where a minority row was chosen as the boundary.
-        of_recall = aim == floor and self.confidence is not None
-        alphas, least = self.precisions([] if of_recall or not 0 < aim < np.inf else [aim])
+        exactly = self.confidence is None and 0 < aim < np.inf
+        alphas, least = self.precisions([aim] if exactly else [])
         kept = least >= given["precision"]
         inside = alphas[kept & (alphas >= floor) & (alphas <= ceiling)]
         if not inside.size:
@@ -86,22 +87,20 @@ class Rows(NamedTuple):
 
     def precisions(self, more: list[float]) -> tuple[Values, Values]:
         """List alphas, `more` among them, and the least precision that can be said of each."""
-        rising, n = np.sort(self.r), self.r.size
-        boundary = np.arange(n - 1)  # the row that is barely not an alarm
+        rising, of_minority, n = np.sort(self.r), np.sort(self.r[self.minority]), self.r.size
+        counts = np.arange(1, n)
         if self.confidence is not None:
-            steps = np.arange(int(np.log(n) / -np.log(STEP)) + 1)
-            boundary = np.unique(n - 1 - (n * STEP**steps).astype(int).clip(1, n - 1))
-        at = np.append(rising[boundary] + HAIR, -np.log(more))
-        alarms = n - np.searchsorted(rising, at, "right")
-        of_minority = np.sort(self.r[self.minority])
+            counts = np.unique(np.geomspace(1, n - 1, FINE).round().astype(int))
+        at = np.append(rising[n - 1 - counts] + HAIR, -np.log(more))  # barely above the next row
+        alarms = n - np.searchsorted(rising, at, "right")  # fewer than counted if rows tie
         right = of_minority.size - np.searchsorted(of_minority, at, "right")
-        least = np.divide(right, alarms, out=np.zeros(at.size), where=alarms > 0)
-        if self.confidence is not None:
-            some = right > 0
-            tail = (1 - self.confidence) / at.size
-            least[some] = beta.ppf(tail, right[some], (alarms - right + 1)[some])
+        if self.confidence is None:
+            least = np.divide(right, alarms, out=np.zeros(at.size), where=alarms > 0)
+        else:
+            starts = np.searchsorted(counts, _starts(n))
+            least = _sure(right, alarms, starts, 1 - self.confidence)
         with np.errstate(over="ignore"):
-            alphas = np.append(np.exp(-at[: boundary.size]), more)
+            alphas = np.append(np.exp(-at[: counts.size]), more)
         usable = (alphas > 0) & np.isfinite(alphas)
         return alphas[usable], least[usable]
 
@@ -165,7 +164,7 @@ class Rows(NamedTuple):
             return []
         most = found / (n + 1)
         if self.confidence is not None:
-            most = float(beta.ppf(1 - self.confidence, found, n - found + 1))
+            most = float(betaincinv(found, n - found + 1, 1 - self.confidence))
         return [f"recall={_rounded(most, up=False)} or less"] if most > 0 else []
 
 
@@ -183,6 +182,28 @@ def _row(n: int, recall: float, confidence: float | None) -> int:
             f"rows, it takes {least}: wish for less, or hold out more rows."
         )
     return k
+
+
+def _starts(n: int) -> list[int]:
+    """List the numbers of alarms of n rows at which tests of a precision start."""
+    halves = [n >> k for k in range(1, n.bit_length())]
+    return [m for m in halves if m >= FEWEST] or [n // 2]
+
+
+def _sure(
+    right: NDArray[np.int_], alarms: NDArray[np.int_], starts: NDArray[np.int_], error: float
+) -> Values:
+    """Bound the precision of ever more alarms from below, all at once.
+
+    Fixed sequences from several starts: each goes on to more alarms, and at each number of them
+    stands the least limit of Clopper and Pearson that the sequence has met so far.
+    """
+    limit, least = np.zeros(right.size), np.zeros(right.size)
+    some = right > 0
+    limit[some] = betaincinv(right[some], (alarms - right + 1)[some], error / starts.size)
+    for start in starts:
+        least[start:] = np.maximum(least[start:], np.minimum.accumulate(limit[start:]))
+    return least
 
 
 def _alpha(boundary: float) -> float:
