@@ -262,7 +262,8 @@ def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     counts = found.recall.total == (y == 1).sum() and found.specificity.total == (y == 0).sum()
     wish = given["recall"] if given["confidence"] is None else None
     promised = wish is None or found.recall.value >= float(wish)
-    right = given["precision"] is None or found.precision.value >= float(given["precision"])
+    share = given["precision"] if given["confidence"] is None else None
+    right = share is None or found.precision.value >= float(share)
     whole = 0 < found.lam < 1 and counts and promised and right
     return holds(whole, "no weight, or a broken promise")
 
