@@ -423,6 +423,24 @@ def test_without_confidence_a_precision_flatters():
     assert shares_kept(np.random.default_rng(SEED), 0.6) < binom.ppf(RARE, 200, 0.8)
 
 
+@pytest.mark.parametrize("confidence", [0.3, 0.9])
+@given(st.floats(0.1, 0.9), st.integers(0, 1000))
+def test_the_alarms_are_those_that_tests_of_each_number_allow(confidence, wanted, draw):
+    r, o, y = sample(60, 240, draw=draw)
+    right, starts, passed = np.cumsum(y[np.argsort(-r)]), [150, 75, 37, 18, 9], set()
+    for start in starts:
+        for m in range(start, 300):
+            if binom.sf(right[m - 1] - 1, m, wanted) > (1 - confidence) / len(starts):
+                break
+            passed.add(m)
+    if passed:
+        choice = choose_lam(o, y, precision=wanted, confidence=confidence)
+        assert choice.precision.total == max(passed)
+    else:
+        with pytest.raises(ValueError, match=f"precision={wanted!r}, confidence={confidence} is"):
+            choose_lam(o, y, precision=wanted, confidence=confidence)
+
+
 def test_a_precision_is_promised_to_as_many_alarms_as_the_rows_allow():
     """With many rows the alarms are hardly fewer than at the true threshold."""
     rng = np.random.default_rng(SEED)
