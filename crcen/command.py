@@ -221,7 +221,7 @@ def _choose_two(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int
         "rows undecided": found.undecided,
         "minority dismissed": found.missed,
         "dismissals right": found.cleared,
-        "minority alarmed": found.accept.recall,
+        "minority found": found.accept.recall,
         "alarms right": found.accept.precision,
     }.items():
         least, most = share.interval()
