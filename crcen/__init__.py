@@ -3,8 +3,8 @@
 Reproduces Li & Zhu (2019), arXiv 1906.04026. Three floors:
 
 - here, what people import: weights and key_equation, which stand on NumPy alone; losses, network,
-  kernels, solver, weighted_mlp, classifiers, path; choice, auditing, slip, prevalence; reading and
-  the command;
+  kernels, solver, weighted_mlp, classifiers, path; choice, wishes, row_costs, undecided, auditing,
+  slip, prevalence; reading and the command;
 - `crcen.theory`, what the propositions say: simulations, laws, expense, deviations, multiclass;
 - `crcen.study`, the experiment behind the book: datasets, methods, protocol, scores, fit, record,
   tables, run.

@@ -1,4 +1,4 @@
-r"""Which lambda: for a wanted recall, a cost ratio, an expense or a capacity.
+r"""Which lambda: for a recall, a precision, a cost ratio, an expense, a capacity, or several.
 
 One plain fit answers, by its logits on held-out rows. They give the log-likelihood ratio
 :math:`r = o - \log\alpha` of each row, CRCEN at another alpha decides for the minority where
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
-from scipy.stats import betabinom, binom, binomtest
+from scipy.stats import betabinom, binomtest
 
 from crcen.validation import (
     BETWEEN,
@@ -27,11 +27,10 @@ from crcen.validation import (
     check_probabilities,
 )
 from crcen.weights import alpha_from_lam, imbalance_ratio, lam_from_alpha
+from crcen.wishes import Rows
 
-# The boundary stands this far below the minority row that it must not miss: more than rounding in
-# lambda can move it, less than matters.
-HAIR = 1e-6
 SCORES = ("logits", "probabilities")  # what a model's answers are
+PRICES = ("cost_ratio", "expense")  # wishes that are no shares
 
 
 class _Counted(NamedTuple):
@@ -131,6 +130,12 @@ class Choice(NamedTuple):
     gained: Share
 
     @property
+    def precision(self) -> Share:
+        """Minority rows among the alarms, the rows that are decided for the minority."""
+        false = self.specificity.total - self.specificity.part
+        return Share(self.recall.part, self.recall.part + false)
+
+    @property
     def expense(self) -> float:
         """Majority rows accused for each minority row gained, beside plain cross entropy."""
         return _odds_against(self.gained.value)
@@ -146,6 +151,7 @@ def choose_lam(
     y: ArrayLike,
     *,
     recall: float | None = None,
+    precision: float | None = None,
     cost_ratio: float | None = None,
     expense: float | None = None,
     capacity: float | None = None,
@@ -153,7 +159,7 @@ def choose_lam(
     lam: float | Literal["balanced"] = 0.5,
     scores: Literal["logits", "probabilities"] | None = None,
 ) -> Choice:
-    r"""Choose lambda from the logits of held-out rows; give exactly one wish (Proposition 8).
+    r"""Choose lambda from the logits of held-out rows, for one wish or several (Proposition 8).
 
     For a cost ratio C, or an expense e that the last gained row may have,
 
@@ -167,7 +173,17 @@ def choose_lam(
     which needs a ranking only. A fresh minority row is then found with a probability of at least R,
     whatever the distribution. For a capacity c, the same of all n rows from above: of them
     :math:`\lfloor c(n+1) \rfloor - 1` are decided for the minority, and a fresh row is with a
-    probability of c at most.
+    probability of c at most. For a precision P, the most alarms of which a share of at least P were
+    right on these rows; as it is chosen among many it flatters, unless `confidence` is given.
+
+    Of several wishes each bounds alpha: a recall from below, an expense and a capacity from above,
+    and a precision leaves out the thresholds that miss it. A cost ratio bounds nothing, it is an
+    aim. Of what is left is chosen
+
+    - with a cost ratio, the alpha that is nearest to its own, at which calibrated logits cost least
+      within the bounds;
+    - without one, but with a recall, the least: the fewest alarms;
+    - otherwise the greatest: the most minority rows found.
 
     Parameters
     ----------
@@ -177,16 +193,26 @@ def choose_lam(
     y : array-like of shape (n,)
         Labels, 1 for the minority class and 0 for the majority class.
     recall : float, optional
-        Recall that one wants, in (0, 1).
+        Recall that one wants at least, in (0, 1).
+    precision : float, optional
+        Share of the alarms that is to be right at least, in (0, 1), where the minority is as
+        frequent as among these rows.
     cost_ratio : float, optional
-        Cost of a missed minority row over that of a false alarm, positive.
+        Cost of a missed minority row over that of a false alarm, positive. For costs that differ by
+        row see `crcen.row_costs.decide_rows`.
     expense : float, optional
-        False alarms that the last gained minority row may cost, positive.
+        False alarms that the last gained minority row may cost at most, positive.
     capacity : float, optional
         Share of all rows that can be looked at, in (0, 1).
     confidence : float, optional
-        With `recall`: choose so low a k that the recall in the population is at least R with this
-        probability, over the draw of the held-out rows, :math:`P(\mathrm{Bin}(n, 1-R) \ge k)`.
+        That the recall and the precision, each, are kept in the population, with this probability
+        over the draw of the held-out rows. For the recall: choose so low a k that
+        :math:`P(\mathrm{Bin}(n, 1-R) \ge k)` reaches it. For the precision: from n/2
+        alarms, n/4 and so on to eight, J starts that are set beforehand, go on to more as long as
+        the lower limit of Clopper and Pearson at :math:`(1 - \text{confidence})/J` is at least P
+        (fixed sequences, as in Learn then Test). Above an order statistic the rows are a sample of
+        those above it, so each limit is exact; so is the promise, if more alarms let the precision
+        in the population fall below P but once.
     lam : float or "balanced", default=0.5
         Weight with which the logits were made. For given log-likelihood ratios say "balanced", at
         which the two are the same.
@@ -202,13 +228,14 @@ def choose_lam(
     Raises
     ------
     ValueError
-        If there is not exactly one wish or it is out of its range, the rows are too few for it, the
-        logits are not one finite number for each label, or all of them lie in [0, 1] and `scores`
-        does not say what they are.
+        If there is no wish or one is out of its range, wishes contradict each other on these rows,
+        the rows are too few for one, the logits are not one finite number for each label, or all of
+        them lie in [0, 1] and `scores` does not say what they are.
 
     References
     ----------
-    Elkan (2001), The foundations of cost-sensitive learning.
+    Elkan (2001), The foundations of cost-sensitive learning; Angelopoulos et al. (2025), Learn then
+    test.
 
     Examples
     --------
@@ -224,43 +251,52 @@ def choose_lam(
     >>> [round(end, 2) for end in choice.recall.interval()]
     [0.9, 0.99]
     >>> model = CRCENClassifier((), lam=choice.lam, random_state=0).fit(X, y)
+
+    Two wishes that the rows cannot keep together:
+
+    >>> y = np.repeat([1, 0], [100, 900])
+    >>> o = np.append(np.linspace(-1, 5, 100), np.linspace(-5, 3, 900))
+    >>> choose_lam(o, y, recall=0.8, capacity=0.1)
+    Traceback (most recent call last):
+    ValueError: recall=0.8 takes 40.2% of the rows, more than capacity=0.1: wish for
+        recall=0.415 or less, or capacity=0.403 or more.
     """
-    wishes = {"recall": recall, "cost_ratio": cost_ratio, "expense": expense, "capacity": capacity}
-    given = {name: value for name, value in wishes.items() if value is not None}
-    if len(given) != 1:
+    wishes = {
+        "recall": recall,
+        "precision": precision,
+        "cost_ratio": cost_ratio,
+        "expense": expense,
+        "capacity": capacity,
+    }
+    remedy = "decide_rows takes one for each row" if hasattr(cost_ratio, "__len__") else ""
+    if cost_ratio is not None:
+        check_number("cost_ratio", cost_ratio, POSITIVE, remedy)
+    given = {
+        name: check_number(name, value, POSITIVE if name in PRICES else BETWEEN)
+        for name, value in wishes.items()
+        if value is not None
+    }
+    if not given:
+        raise ValueError(f"choose_lam was given no wish: give one or more of {', '.join(wishes)}.")
+    if confidence is not None and not {"recall", "precision"} & {*given}:
         raise ValueError(
-            f"choose_lam was given {' and '.join(given) or 'no wish'}: give exactly one of recall, "
-            "cost_ratio, expense and capacity."
+            f"confidence={confidence!r} belongs to recall and precision: leave it out with "
+            f"{' and '.join(given)}."
         )
-    [(wish, value)] = given.items()
-    value = check_number(wish, value, BETWEEN if wish in ("recall", "capacity") else POSITIVE)
-    if confidence is not None and recall is None:
-        raise ValueError(f"confidence={confidence!r} belongs to recall: leave it out with {wish}.")
+    if confidence is not None:
+        confidence = check_number("confidence", confidence, BETWEEN)
     labels = check_both(y, "a weight")
     o, ratio = scores_as_logits(logits, labels.size, scores), imbalance_ratio(labels)
     minority = labels == 1
-    alpha = 1.0 if isinstance(lam, str) and lam == "balanced" else alpha_from_lam(lam, ratio)
-    r = o - np.log(alpha)
-    if wish == "recall":
-        row = np.sort(r[minority])[_row(minority.sum(), value, confidence) - 1]
-        with np.errstate(over="ignore"):
-            alpha = float(np.exp(HAIR - row))
-    elif wish == "capacity":
-        flagged = int(value * (r.size + 1) + 1e-9) - 1
-        if flagged < 0:
-            raise ValueError(
-                f"capacity={value!r} is less than one row of {r.size}: hold out more rows, or wish "
-                f"for {1 / (r.size + 1):.2g} or more."
-            )
-        with np.errstate(over="ignore"):
-            alpha = float(np.exp(-HAIR - np.sort(r)[r.size - 1 - flagged]))
-    else:
-        alpha = value / ratio
+    made_with = 1.0 if isinstance(lam, str) and lam == "balanced" else alpha_from_lam(lam, ratio)
+    r = o - np.log(made_with)
+    alpha = Rows(r, minority, ratio, confidence).choose(given)
     try:
         weight = lam_from_alpha(alpha, ratio)
     except ValueError:
+        wish = " and ".join(f"{name}={value!r}" for name, value in given.items())
         raise ValueError(
-            f"{wish}={value!r} takes alpha={alpha:.3g}, at which lambda rounds to 0 or 1: wish for "
+            f"{wish} takes alpha={alpha:.3g}, at which lambda rounds to 0 or 1: wish for "
             "less; if it is a recall, raise the l2 of the model, whose logits are too steep."
         ) from None
     found, found_plainly = r > -np.log(alpha), r > np.log(ratio)
@@ -286,23 +322,6 @@ def scores_as_logits(values: ArrayLike, n: int, scores: str | None) -> Values:
             "say scores='probabilities', or scores='logits' if that is what they are."
         )
     return o
-
-
-def _row(n: int, recall: float, confidence: float | None) -> int:
-    """Count, from below, to the minority row at which the boundary is to stand."""
-    if confidence is None:
-        k = min(int((1 - recall) * (n + 1) + 1e-9), n)  # 0.1 * 10 must not become 0
-        least = int(np.ceil(recall / (1 - recall) - 1e-9))
-    else:
-        confidence = check_number("confidence", confidence, BETWEEN)
-        k = int((binom.sf(np.arange(n), n, 1 - recall) >= confidence).sum())
-        least = int(np.ceil(np.log(1 - confidence) / np.log(recall)))
-    if k < 1:
-        raise ValueError(
-            f"recall={recall!r}, confidence={confidence!r} cannot be promised from {n} minority "
-            f"rows, it takes {least}: wish for less, or hold out more rows."
-        )
-    return k
 
 
 def _share(chosen: NDArray[np.bool_]) -> Share:

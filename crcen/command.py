@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from crcen.auditing import audit
-from crcen.mishaps import write_whole
+from crcen.own import command as report
 from crcen.reading import known, read_frame, read_labels
+from crcen.row_costs import decide_rows
 from crcen.slip import Kept, Slip, promise
+from crcen.undecided import triage
+from crcen.validation import check_lam
 
 FORMAT = "{:.4g}".format
-_REPORT = "compare models on a table, choose one and a threshold, and write a page"
-WISHES = ("recall", "cost_ratio", "expense", "capacity")
+CUT = "{:.10g}".format  # of a threshold: with fewer digits it may move past the row that it is at
+WISHES = ("recall", "precision", "cost_ratio", "expense", "capacity")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,20 +52,20 @@ def _parser() -> argparse.ArgumentParser:
         help="minority and majority rows that the model was trained on, if you know",
     )
 
-    two = _command(commands, "choose", _choose, "choose a threshold for a wish")
+    two = _command(commands, "choose", _choose, "choose a threshold for one wish or several")
     two.add_argument("table", type=Path, metavar="TABLE")
-    wish = two.add_mutually_exclusive_group(required=True)
-    wish.add_argument("--recall", type=float, help="share of the minority to find")
-    wish.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
-    wish.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
-    wish.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
-    two.add_argument(
-        "--confidence", type=float, help="with --recall: that it is kept in the population"
-    )
+    two.add_argument("--cost-column", help="column of costs of a miss, if they differ by row")
+    _add_wishes(two)
     two.add_argument(
         "--lam",
         default="audit",
         help="weight that the model was trained with; default: what an audit finds",
+    )
+    two.add_argument(
+        "--undecided",
+        action="store_true",
+        help="two thresholds: dismiss rows by --recall, raise alarms by the other wishes, and "
+        "decide nothing between them",
     )
     two.add_argument("--slip", type=Path, help="file to write the promise to (JSON)")
 
@@ -71,33 +74,31 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument("table", type=Path, metavar="TABLE")
     three.add_argument("--level", type=float, default=0.95, help="default: %(default)s")
 
-    four = commands.add_parser("report", help=_REPORT, description=_REPORT)
-    four.add_argument("table", type=Path, metavar="TABLE")
-    four.add_argument("--target", required=True, help="column of the labels")
-    which = four.add_mutually_exclusive_group()
-    which.add_argument("--positive", help="label to be found; default: the rarer of two")
-    which.add_argument("--above", type=float, help="for a target of numbers: what lies above")
-    four.add_argument(
-        "--drop", nargs="+", default=[], metavar="COLUMN", help="columns to leave out"
-    )
-    four.add_argument("--groups", help="column that says which rows belong together")
-    four.add_argument("--time", help="column that orders the rows: learn from the past")
-    four.add_argument("--weights", help="column that says how much a row counts in training")
-    wish = four.add_mutually_exclusive_group()
-    wish.add_argument("--recall", type=float, help="share of the minority to find; default: 0.9")
-    wish.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
-    wish.add_argument("--expense", type=float, help="false alarms for the last row found, at most")
-    wish.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
-    four.add_argument("--confidence", type=float, help="with --recall: that the population has it")
-    four.add_argument("--seed", type=int, default=0, help="of parts and networks")
-    four.add_argument(
-        "--jobs", type=int, help="processes; default: one, or of many rows one a core"
-    )
-    four.add_argument("--page", type=Path, help="file to write; default: TABLE.html, here")
-    four.add_argument("--slip", type=Path, help="file to write the promise to (JSON)")
-    four.add_argument("--scores", type=Path, help="file for the scores of rows held out (CSV)")
-    four.set_defaults(run=_report)
+    about = "compare models on a table, choose one and a threshold, and write a page"
+    four = commands.add_parser("report", help=about, description=about)
+    report.add_options(four)
+    _add_wishes(four)
+    four.set_defaults(run=lambda asked: report.run(asked, _wish(asked)))
     return parser
+
+
+def _add_wishes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--recall", type=float, help="share of the minority to find, at least")
+    command.add_argument("--precision", type=float, help="share of alarms that is right, at least")
+    command.add_argument("--cost-ratio", type=float, help="cost of a missed row, in false alarms")
+    command.add_argument("--expense", type=float, help="false alarms for the last row found, most")
+    command.add_argument("--capacity", type=float, help="share of all rows that can be looked at")
+    command.add_argument(
+        "--confidence",
+        type=float,
+        help="with --recall or --precision: that it is kept in the population",
+    )
+
+
+def _wish(asked: argparse.Namespace) -> dict[str, float]:
+    """Collect what was wished for."""
+    wish = {name: getattr(asked, name) for name in (*WISHES, "confidence")}
+    return {name: value for name, value in wish.items() if value is not None}
 
 
 def _command(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:
@@ -120,15 +121,21 @@ def _read(asked: argparse.Namespace) -> tuple[Any, Any]:
     frame = read_frame(asked.table, asked.target)
     target, score = (known(name, getattr(asked, name), frame) for name in ("target", "score"))
     y, (rest, positive) = read_labels(frame[target], target, asked.positive)
-    values = pd.to_numeric(frame[score], errors="coerce")
+    values = _numbers(frame, "score", score)
+    print(f"{asked.table.name}: {y.sum()} rows of {positive!r}, {(1 - y).sum()} of {rest!r}")
+    return y, values
+
+
+def _numbers(frame: pd.DataFrame, parameter: str, column: str) -> Any:
+    """Read a column of numbers."""
+    values = pd.to_numeric(frame[column], errors="coerce")
     if values.isna().any():
         row = int(np.flatnonzero(values.isna())[0])
         raise ValueError(
-            f"score={score!r} holds {frame[score].iloc[row]!r} in row {row + 1}, which is no "
-            "number: leave out such rows."
+            f"{parameter}={column!r} holds {frame[column].iloc[row]!r} in row {row + 1}, which is "
+            "no number: leave out such rows."
         )
-    print(f"{asked.table.name}: {y.sum()} rows of {positive!r}, {(1 - y).sum()} of {rest!r}")
-    return y, values.to_numpy(dtype=np.float64)
+    return values.to_numpy(dtype=np.float64)
 
 
 def _audit(asked: argparse.Namespace) -> int:
@@ -167,10 +174,15 @@ def _choose(asked: argparse.Namespace) -> int:
     else:
         lam = float(asked.lam) if asked.lam.replace(".", "", 1).isdigit() else asked.lam
     wish = {name: getattr(asked, name) for name in WISHES}
+    if asked.cost_column:
+        return _choose_by_row(asked, y, values, lam)
+    if asked.undecided:
+        return _choose_two(asked, y, values, lam)
     slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
     choice = slip.choice
-    print(f"decide for the minority where the score is above {slip.threshold:.6g}")
-    for what, share in (("recall", choice.recall), ("specificity", choice.specificity)):
+    print(f"decide for the minority where the score is above {CUT(slip.threshold)}")
+    for what in ("recall", "specificity", *(["precision"] if asked.precision else [])):
+        share = getattr(choice, what)
         low, high = share.interval()
         print(f"{what} {share.value:.3f} here, 95% interval {low:.3f} to {high:.3f}")
     now = slip.at(slip.prevalence)
@@ -179,6 +191,64 @@ def _choose(asked: argparse.Namespace) -> int:
         slip.write(asked.slip)
         print(f"the promise is written to {asked.slip}")
     return 0
+
+
+def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
+    """Say where to decide for the minority if a miss costs what a column says."""
+    others = [name for name in (*WISHES, "confidence", "slip", "undecided") if getattr(asked, name)]
+    if others:
+        raise ValueError(
+            f"cost_column={asked.cost_column!r} is a wish by itself: leave out {', '.join(others)}."
+        )
+    frame = read_frame(asked.table, asked.target)
+    column = known("cost_column", asked.cost_column, frame)
+    costs = _numbers(frame, "cost_column", column)
+    weight = _log_odds(lam, y)
+    kind: Any = "logits" if asked.logits else "probabilities"
+    made = {"lam": float(expit(weight)), "scores": kind}
+    found = decide_rows(values, costs, **made)
+    one = decide_rows(values, np.full(costs.size, costs[y == 1].mean()), **made)
+    rule = f"{asked.score} is above {weight:.6g} - log({column})"
+    if not asked.logits:
+        odds = f"{asked.score} / (1 - {asked.score})"
+        rule = f"{odds} is above {np.exp(weight):.6g} / {column}"
+    print(f"decide for the minority where {rule}")
+    print(f"{1000 * found.found.mean():.0f} alarms in 1000 rows")
+    print(f"misses and false alarms cost {found.cost(y):.6g} false alarms here", end="")
+    print(f", and {found.expected.sum():.6g} were expected")
+    print(f"one threshold, at the mean cost, costs {one._replace(cost_ratio=costs).cost(y):.6g}")
+    return 0
+
+
+def _choose_two(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
+    """Say what to dismiss, where to raise an alarm, and what is left."""
+    others = [name for name in ("cost_ratio", "slip") if getattr(asked, name)]
+    if others:
+        raise ValueError(
+            "undecided goes with recall, precision, expense and capacity: leave out "
+            f"{' and '.join(others)}."
+        )
+    kind: Any = "logits" if asked.logits else "probabilities"
+    wish = {name: getattr(asked, name) for name in WISHES if name != "cost_ratio"}
+    found = triage(values, y, lam=lam, scores=kind, confidence=asked.confidence, **wish)
+    cuts = [_log_odds(lam, y) - logit(choice.lam) for choice in found]
+    low, high = cuts if asked.logits else expit(cuts)
+    print(f"dismiss up to {CUT(low)}, raise an alarm above {CUT(high)}, leave the rest undecided")
+    for what, share in {
+        "rows undecided": found.undecided,
+        "minority dismissed": found.missed,
+        "dismissals right": found.cleared,
+        "minority found": found.accept.recall,
+        "alarms right": found.accept.precision,
+    }.items():
+        least, most = share.interval()
+        print(f"{what}: {share.value:.3f} here, 95% interval {least:.3f} to {most:.3f}")
+    return 0
+
+
+def _log_odds(lam: Any, y: Any) -> float:
+    """Compute the shift that the weight has put into the logits."""
+    return float(logit(1 - float(y.mean()) if lam == "balanced" else check_lam(lam)))
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -197,52 +267,3 @@ def _sentence(kept: Kept) -> str:
     if kept.since is None:
         return f"{rows}; nothing speaks against it" if kept.evidence < 2 else f"{rows}; it stands"
     return f"{rows}; broken after {kept.since} rows"
-
-
-def _report(asked: argparse.Namespace) -> int:
-    try:
-        from crcen.own.findings import find
-        from crcen.own.models import hold_out
-        from crcen.own.page import write_page
-        from crcen.own.table import read_table
-        from crcen.own.words import answer
-    except ModuleNotFoundError as error:
-        raise ImportError(f"a report needs {error.name}: pip install 'crcen[report]'.") from None
-    wish = {n: v for n in (*WISHES, "confidence") if (v := getattr(asked, n)) is not None}
-    if not {*WISHES} & {*wish}:
-        wish["recall"] = 0.9
-    table = read_table(
-        asked.table,
-        asked.target,
-        asked.positive,
-        above=asked.above,
-        drop=asked.drop,
-        groups=asked.groups,
-        time=asked.time,
-        weights=asked.weights,
-    )
-    n1, n0 = int(table.y.sum()), int((1 - table.y).sum())
-    print(f"{table.name}: {n1} rows of {table.labels[1]!r}, {n0} of {table.labels[0]!r}")
-    jobs = asked.jobs or (-1 if len(table.y) > 20_000 else 1)  # a process takes seconds to start
-    held = hold_out(
-        table, seed=asked.seed, n_jobs=jobs, tell=lambda line: print(line, file=sys.stderr)
-    )
-    found = find(table, held, **wish)
-    for line in answer(found):
-        print(line)
-    page = asked.page or Path(f"{table.name}.html")
-    write_page(found, page)
-    print(f"the page: {page}")
-    if asked.slip and found.slip:
-        found.slip.write(asked.slip)
-    if asked.scores:
-        _write_scores(asked.scores, table, held, found.best)
-    return 0
-
-
-def _write_scores(path: Path, table: Any, held: Any, best: str) -> None:
-    """Write the best model's probabilities of rows held out, as the other commands read them."""
-    seen = held.part >= 0
-    y = np.where(table.y[seen] == 1, table.labels[1], table.labels[0])
-    scores = {"row": np.flatnonzero(seen) + 1, "label": y, "score": expit(held.logits[best][seen])}
-    write_whole(path, pd.DataFrame(scores).to_csv(index=False))

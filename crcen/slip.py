@@ -86,7 +86,7 @@ class Outlook(NamedTuple):
         False alarms for the last minority row found, if the scores are calibrated.
     threshold : float
         On the scores, where the price is what was wished for, if that was a cost ratio or an
-        expense; the written one otherwise: no prevalence touches a recall.
+        expense and nothing else; the written one otherwise: no prevalence touches a recall.
     """
 
     precision: float
@@ -193,7 +193,7 @@ class Slip(NamedTuple):
         alarms = hits + (1 - self.choice.specificity.value) * (1 - new)
         shift = float(logit(new) - logit(self.prevalence))
         threshold = self.threshold
-        if {"cost_ratio", "expense"} & {*self.wish}:
+        if {*self.wish} <= {"cost_ratio", "expense"}:
             moved = _as_logit(threshold, self.scores) - shift
             threshold = float(expit(moved)) if self.scores == "probabilities" else moved
         price = self.choice.lam / (1 - self.choice.lam) * float(np.exp(-shift))
@@ -244,6 +244,7 @@ def promise(
     y: ArrayLike,
     *,
     recall: float | None = None,
+    precision: float | None = None,
     cost_ratio: float | None = None,
     expense: float | None = None,
     capacity: float | None = None,
@@ -255,8 +256,9 @@ def promise(
 
     Parameters
     ----------
-    values, y, recall, cost_ratio, expense, capacity, confidence, lam, scores
-        As for `crcen.choose_lam`.
+    values, y, recall, precision, cost_ratio, expense, capacity, confidence, lam, scores
+        As for `crcen.choose_lam`, one wish or several. Later rows are checked for recall and
+        specificity; a precision follows from them and the prevalence, see `Slip.at`.
 
     Returns
     -------
@@ -282,8 +284,8 @@ def promise(
     """
     labels = check_both(y, "a promise")
     o = scores_as_logits(values, labels.size, scores)
-    asked = {"recall": recall, "cost_ratio": cost_ratio, "expense": expense}
-    asked |= {"capacity": capacity, "confidence": confidence}
+    asked = {"recall": recall, "precision": precision, "cost_ratio": cost_ratio}
+    asked |= {"expense": expense, "capacity": capacity, "confidence": confidence}
     choice = choose_lam(o, labels, **asked, lam=lam, scores="logits")
     made_with = 1.0  # "balanced", the one text that choose_lam takes
     if not isinstance(lam, str):

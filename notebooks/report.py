@@ -105,7 +105,8 @@ def table(
     The columns named in `paper` are the paper's numbers, set apart. A `sortable` table can be
     sorted by a click on a column's name, and its rows filtered. If two or more columns hold
     text, each row becomes a block on a phone, whose lines begin with the names of the columns.
-    Text is shown as text, but for that which is marked as HTML, `markupsafe.Markup`.
+    Text is shown as text, but for that which is marked as HTML, `markupsafe.Markup` in columns of
+    objects.
     """
     frame = frame.reset_index(drop=True)
     numbers = [all(map(is_number, frame[column])) for column in frame.columns]

@@ -45,6 +45,7 @@ from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.own.table import read_table
 from crcen.prevalence import prevalence
+from crcen.row_costs import decide_rows
 from crcen.theory import (
     bargains,
     deviations,
@@ -56,6 +57,7 @@ from crcen.theory import (
     price,
     simulations,
 )
+from crcen.undecided import triage
 
 SECONDS = 5.0  # of processor time, for one call
 Draw = Callable[[np.random.Generator], Any]
@@ -258,7 +260,15 @@ def choice_is_whole(given: dict[str, Any], found: choice.Choice) -> str:
     counts = found.recall.total == (y == 1).sum() and found.specificity.total == (y == 0).sum()
     wish = given["recall"] if given["confidence"] is None else None
     promised = wish is None or found.recall.value >= float(wish)
-    return holds(0 < found.lam < 1 and counts and promised, "no weight, or a broken promise")
+    share = given["precision"] if given["confidence"] is None else None
+    right = share is None or found.precision.value >= float(share)
+    whole = 0 < found.lam < 1 and counts and promised and right
+    return holds(whole, "no weight, or a broken promise")
+
+
+def use_decide_rows(y: Any, **given: Any) -> Any:
+    found = decide_rows(**given)
+    return found.expected, found.cost(y)
 
 
 def use_promise(values: Any, y: Any, later: Any, level: Any, prevalence: Any, **wish: Any) -> Any:
@@ -445,6 +455,7 @@ CASES: dict[str, Case] = {
             "logits": vector(between(-9, 9)),
             "y": labels,
             "recall": maybe(between(0.05, 0.6)),
+            "precision": of(None, None, None, 0.2, 0.4),
             "cost_ratio": of(None, None, None, 5.0),
             "expense": of(None, None, None, 5.0),
             "capacity": of(None, None, None, 0.5),
@@ -453,6 +464,33 @@ CASES: dict[str, Case] = {
             "scores": of(None, None, "logits"),
         },
         choice_is_whole,
+    ),
+    "decide_rows": Case(
+        use_decide_rows,
+        {
+            "values": vector(between(-9, 9)),
+            "cost_ratio": vector(number),
+            "lam": between(0.1, 0.9),
+            "scores": of(None, None, "logits"),
+            "y": labels,
+        },
+        lambda given, found: holds((found[0] >= 0).all() and found[1] >= 0, "negative costs"),
+        decide_rows,
+    ),
+    "triage": Case(
+        triage,
+        {
+            "logits": vector(between(-9, 9)),
+            "y": labels,
+            "recall": between(0.05, 0.6),
+            "precision": of(None, 0.2, 0.4),
+            "expense": of(None, None, 5.0),
+            "capacity": of(None, None, 0.5),
+            "confidence": of(None, None, 0.1),
+            "lam": of("balanced", 0.5, 0.9),
+            "scores": of(None, None, "logits"),
+        },
+        lambda given, found: holds(found.undecided.part + found.cleared.total >= 0, "no shares"),
     ),
     "audit": Case(
         crcen.audit,

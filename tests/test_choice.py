@@ -1,4 +1,6 @@
-"""Tests of crcen.choice, and of Propositions 6 to 8, against computations that share no formula."""
+"""Tests of crcen.choice, crcen.wishes and Propositions 6 to 8, by ways that share no formula."""
+
+import re
 
 import numpy as np
 import pytest
@@ -207,11 +209,13 @@ def test_of_no_rows_nothing_is_known():
     ("wrong", "problem"),
     [
         ({}, "given no wish"),
-        ({"recall": 0.5, "expense": 2.0}, "given recall and expense: give exactly one"),
+        ({"precision": 0.0}, "precision=0.0 must be strictly between 0 and 1"),
+        ({"precision": 0.9, "confidence": 95}, "confidence=95 must be strictly between 0 and 1"),
         ({"recall": 1.0}, "recall=1.0 must be strictly between 0 and 1"),
         ({"recall": 0.9, "confidence": 95}, "confidence=95 must be strictly between 0 and 1"),
-        ({"cost_ratio": -1.0}, "cost_ratio=-1.0 must be positive"),
-        ({"expense": 2.0, "confidence": 0.9}, "confidence=0.9 belongs to recall"),
+        ({"cost_ratio": -1.0}, "cost_ratio=-1.0 must be positive and finite.$"),
+        ({"cost_ratio": [1.0, 2.0]}, "must be a number.*: decide_rows takes one for each row"),
+        ({"expense": 2.0, "confidence": 0.9}, "confidence=0.9 belongs to recall and precision"),
         ({"recall": 0.99}, "from 60 minority rows, it takes 99"),
         ({"recall": 0.98, "confidence": 0.95}, "from 60 minority rows, it takes 149"),
         ({"recall": 0.9, "lam": 2.0}, "lam=2.0 is not a weight"),
@@ -288,3 +292,188 @@ def test_a_capacity_of_less_than_a_row_is_refused():
     _, o, y = sample()
     with pytest.raises(ValueError, match="is less than one row of 660"):
         choose_lam(o, y, capacity=0.001)
+
+
+# Several wishes
+
+
+def kept_by_hand(r, y, wishes):
+    """For every number of alarms, whether some threshold there keeps all wishes."""
+    n, n1 = y.size, y.sum()
+    order = np.argsort(-r)
+    right, alarms = np.cumsum(y[order]), np.arange(1, n + 1)
+    least_alpha = np.exp(-r[order])  # at which there are that many
+    kept = alarms < n
+    kept &= right / (n1 + 1) >= wishes.get("recall", 0) - 1e-9
+    kept &= right / alarms >= wishes.get("precision", 0)
+    kept &= (alarms + 1) / (n + 1) <= wishes.get("capacity", 1) + 1e-9
+    kept &= least_alpha < wishes.get("expense", np.inf) / (n - n1) * n1
+    return alarms[kept]
+
+
+some_wishes = st.fixed_dictionaries(
+    {},
+    optional={
+        "recall": st.floats(0.2, 0.95),
+        "precision": st.floats(0.1, 0.9),
+        "expense": st.floats(0.2, 50),
+        "capacity": st.floats(0.02, 0.8),
+    },
+).filter(bool)
+
+
+@given(some_wishes, st.integers(0, 1000))
+def test_several_wishes_are_kept_by_the_fewest_or_the_most_alarms_that_keep_them(wishes, draw):
+    r, o, y = sample(40, 160, draw=draw)
+    kept = kept_by_hand(r, y, wishes)
+    assume(kept.size or "precision" not in wishes or len(wishes) > 1)
+    if not kept.size:
+        with pytest.raises(ValueError, match="wish for"):
+            choose_lam(o, y, **wishes)
+        return
+    choice = choose_lam(o, y, **wishes)
+    assert choice.precision.total == (kept.min() if "recall" in wishes else kept.max())
+    assert choice.precision.part == choice.recall.part
+
+
+@given(some_wishes, st.sampled_from([None, 0.5, 0.9]), st.integers(0, 1000))
+def test_what_an_error_says_is_possible_is_possible(wishes, confidence, draw):
+    _, o, y = sample(60, 300, draw=draw)
+    if {"recall", "precision"} & {*wishes}:
+        wishes |= {"confidence": confidence}
+    try:
+        choose_lam(o, y, **wishes)
+    except ValueError as error:
+        assume("cannot be promised" not in str(error))
+        remedies = re.findall(r"(\w+)=([\d.e+-]+) or (less|more)", str(error))
+        if len(wishes.keys() - {"confidence"}) <= 2:
+            for name, value, way in remedies:
+                changed = float(value)
+                assert (changed < wishes[name]) == (way == "less")
+                choose_lam(o, y, **wishes | {name: changed})
+        named = re.findall(r"(\w+)=", str(error))
+        assert {*named} <= {*wishes}
+
+
+def test_contradicting_wishes_are_named_with_what_they_take():
+    _, o, y = sample(100, 900)
+    with pytest.raises(
+        ValueError, match=r"wish for recall=.* or less, or capacity=.* or more"
+    ) as e:
+        choose_lam(o, y, recall=0.8, capacity=0.02, expense=1000)
+    assert re.match(r"recall=0.8 takes \d+\.\d% of the rows, more than capacity=0.02", str(e.value))
+    with pytest.raises(ValueError, match=r"lets the last row found cost .* more than expense=0.5"):
+        choose_lam(o, y, recall=0.8, capacity=0.7, expense=0.5)
+    with pytest.raises(ValueError, match=r"precision=0.9 is kept by no .* that keeps recall=0.9"):
+        choose_lam(o, y, recall=0.9, precision=0.9)
+
+
+@pytest.mark.parametrize("bounds", [{"recall": 0.9}, {"capacity": 0.05}, {"expense": 3.0}])
+@pytest.mark.parametrize("cost_ratio", [0.3, 9.0, 300.0])
+def test_a_cost_ratio_costs_least_within_the_bounds_of_the_other_wishes(bounds, cost_ratio):
+    _, o, y = sample()
+    bound = choose_lam(o, y, **bounds).alpha
+    choice = choose_lam(o, y, cost_ratio=cost_ratio, **bounds)
+
+    def cost(log_alpha):  # of ten majority rows to a minority row
+        point = gaussian_point(2.0, np.exp(log_alpha))
+        return cost_ratio * (1 - point.recall) + 10 * (1 - point.specificity)
+
+    ends = (np.log(bound), 12) if "recall" in bounds else (-12, np.log(bound))
+    least = minimize_scalar(cost, bounds=ends, method="bounded", options={"xatol": 1e-9})
+    assert np.log(choice.alpha) == pytest.approx(least.x, abs=1e-3)
+
+
+# A precision
+
+
+def random_rows(rng, n, share=0.2):
+    """Log-likelihood ratios and labels of rows as they come, at a distance of 2."""
+    y = (rng.random(n) < share).astype(int)
+    return 2 * rng.normal(2.0 * y) - 2, y
+
+
+def true_precision(alpha, share=0.2):
+    recall, false = norm.sf((-np.log(alpha) - 2) / 2), norm.sf((-np.log(alpha) + 2) / 2)
+    return share * recall / (share * recall + (1 - share) * false)
+
+
+def shares_kept(rng, wanted, **wishes):
+    """How many of 200 samples lead to the precision, or are refused, which promises nothing."""
+    kept = 0
+    for _ in range(200):
+        r, y = random_rows(rng, 400)
+        try:
+            choice = choose_lam(r, y, precision=wanted, **wishes, lam="balanced")
+        except ValueError:
+            kept += 1
+        else:
+            kept += true_precision(choice.alpha) >= wanted
+    return kept
+
+
+@pytest.mark.parametrize("more", [{}, {"capacity": 0.15}, {"recall": 0.6}, {"cost_ratio": 1.0}])
+@pytest.mark.parametrize("wanted", [0.6, 0.75])
+def test_with_confidence_the_precision_is_reached_that_often(wanted, more):
+    rng = np.random.default_rng(SEED)
+    assert shares_kept(rng, wanted, confidence=0.8, **more) >= binom.ppf(RARE, 200, 0.8)
+
+
+def test_without_confidence_a_precision_flatters():
+    assert shares_kept(np.random.default_rng(SEED), 0.6) < binom.ppf(RARE, 200, 0.8)
+
+
+@pytest.mark.parametrize("confidence", [0.3, 0.9])
+@given(st.floats(0.1, 0.9), st.integers(0, 1000))
+def test_the_alarms_are_those_that_tests_of_each_number_allow(confidence, wanted, draw):
+    r, o, y = sample(60, 240, draw=draw)
+    right, starts, passed = np.cumsum(y[np.argsort(-r)]), [150, 75, 37, 18, 9], set()
+    for start in starts:
+        for m in range(start, 300):
+            if binom.sf(right[m - 1] - 1, m, wanted) > (1 - confidence) / len(starts):
+                break
+            passed.add(m)
+    if passed:
+        choice = choose_lam(o, y, precision=wanted, confidence=confidence)
+        assert choice.precision.total == max(passed)
+    else:
+        with pytest.raises(ValueError, match=f"precision={wanted!r}, confidence={confidence} is"):
+            choose_lam(o, y, precision=wanted, confidence=confidence)
+
+
+def test_a_precision_is_promised_to_as_many_alarms_as_the_rows_allow():
+    """With many rows the alarms are hardly fewer than at the true threshold."""
+    rng = np.random.default_rng(SEED)
+    r, y = random_rows(rng, 100_000)
+    choice = choose_lam(r, y, precision=0.6, confidence=0.95, lam="balanced")
+    alphas = np.exp(np.linspace(-4, 4, 2001))
+    best = alphas[true_precision(alphas) >= 0.6].max()
+    possible = (r > -np.log(best)).sum()
+    assert 0.9 * possible < choice.precision.total <= 1.1 * possible
+
+
+@pytest.mark.parametrize("confidence", [None, 0.9])
+def test_a_precision_that_no_threshold_has_is_refused(confidence):
+    y = np.tile([1, 0], 50)
+    with pytest.raises(ValueError, match=r"precision=0.9.* is kept by no threshold"):
+        choose_lam(np.arange(100.0) - 50, y, precision=0.9, confidence=confidence)
+
+
+def test_a_precision_that_comes_and_goes_is_promised_no_less():
+    """The precision of all above a rank falls below 0.6 five times, as ever more are alarms."""
+    rank = np.linspace(0, 1, 20001)
+    of_row = 0.6 + 0.35 * np.sin(10 * np.pi * rank) - 0.05 * rank
+    above = np.cumsum(of_row) / np.arange(1, rank.size + 1)
+    assert (np.diff((above >= 0.6).astype(int)) == -1).sum() == 5
+    rng, kept, answered = np.random.default_rng(SEED), 0, 0
+    for _ in range(200):
+        u = rng.random(400)
+        y = (rng.random(400) < np.interp(u, rank, of_row)).astype(int)
+        try:
+            choice = choose_lam(-10 * u, y, precision=0.6, confidence=0.8, lam="balanced")
+        except ValueError:
+            continue
+        answered += 1
+        kept += np.interp(np.log(choice.alpha) / 10, rank, above) >= 0.6
+    assert answered > 100
+    assert 200 - answered + kept >= binom.ppf(RARE, 200, 0.8)

@@ -55,7 +55,7 @@ def test_a_choice_is_promised_and_checked(folder, capsys):
     assert main(["choose", "now.csv", *COLUMNS, *asked]) == 0
     said = capsys.readouterr().out
     slip = Slip.read("slip.json")
-    assert f"above {slip.threshold:.6g}" in said
+    assert f"above {slip.threshold:.10g}" in said
     assert slip.wish == {"recall": 0.9, "confidence": 0.95}
     assert main(["check", "slip.json", "later.parquet", *COLUMNS, "--level", "0.999999"]) == 0
     assert "stands" in capsys.readouterr().out
@@ -168,3 +168,66 @@ def test_a_report_says_what_it_lacks(tmp_path, monkeypatch, capsys):
         monkeypatch.delitem(sys.modules, name)
     assert main(["report", "loans.csv", "--target", "status"]) == 2
     assert "a report needs skrub: pip install 'crcen[report]'." in capsys.readouterr().err
+
+
+def test_several_wishes_are_kept_or_two_of_them_are_named(folder, capsys):
+    asked = ["choose", "now.csv", *COLUMNS, "--recall", "0.7", "--expense", "90"]
+    assert main([*asked, "--capacity", "0.5", "--precision", "0.2"]) == 0
+    said = capsys.readouterr().out
+    for what, least in {"recall": 0.7, "precision": 0.2}.items():
+        assert float(re.search(rf"^{what} ([\d.]+) here", said, re.MULTILINE)[1]) >= least
+    assert main([*asked, "--capacity", "0.01"]) == 2
+    assert re.search(r"recall=0.7 takes .*% .* capacity=0.01: wish for", capsys.readouterr().err)
+    assert main(["choose", "now.csv", *COLUMNS]) == 2
+    assert "given no wish" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", [[], ["--lam", "balanced"]])
+def test_costs_may_differ_by_row(folder, capsys, asked):
+    table = rows(np.random.default_rng(SEED), 5000)
+    table["amount"] = np.random.default_rng(SEED).lognormal(1, 1.5, 5000)
+    table.to_csv("amounts.csv", index=False)
+    command = ["choose", "amounts.csv", "--target", "outcome", "--cost-column", "amount", *asked]
+    assert main([*command, "--score", "p"]) == 0
+    said = capsys.readouterr().out
+    weight = float(re.search(r"where p / \(1 - p\) is above ([\d.]+) / amount", said)[1])
+    found = table.p / (1 - table.p) > weight / table.amount
+    minority = table.outcome == "default"
+    cost = table.amount[minority & ~found].sum() + (found & ~minority).sum()
+    assert float(re.search(r"alarms cost ([\d.]+) false", said)[1]) == pytest.approx(cost, rel=1e-3)
+    assert cost < float(re.search(r"mean cost, costs ([\d.]+)", said)[1])
+    assert main([*command, "--score", "o", "--logits"]) == 0
+    above = re.search(r"where o is above ([-\d.]+) - log\(amount\)", capsys.readouterr().out)[1]
+    assert np.exp(float(above)) == pytest.approx(weight, rel=1e-4)
+
+
+def test_a_column_of_costs_is_a_wish_by_itself(folder, capsys):
+    asked = ["choose", "now.csv", *COLUMNS, "--cost-column"]
+    assert main([*asked, "o", "--recall", "0.5"]) == 2
+    assert "cost_column='o' is a wish by itself: leave out recall" in capsys.readouterr().err
+    assert main([*asked, "amount"]) == 2
+    assert "cost_column='amount' is not a column" in capsys.readouterr().err
+    assert main([*asked, "o"]) == 2
+    assert "must be zero or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lam", [[], ["--lam", "balanced"]])
+def test_between_two_thresholds_nothing_is_decided(folder, capsys, lam):
+    table = rows(np.random.default_rng(SEED), 5000)
+    table.to_csv("scores.csv", index=False)
+    asked = ["--recall", "0.95", "--precision", "0.7", "--undecided", *lam]
+    command = ["choose", "scores.csv", "--target", "outcome", "--score"]
+    for how, score in ((["p"], table.p), (["o", "--logits"], table.o)):
+        assert main([*command, *how, *asked]) == 0
+        said = capsys.readouterr().out
+        low, high = map(float, re.search(r"up to (\S+), raise .* above (\S+),", said).groups())
+        minority = table.outcome == "default"
+        for what, share in {
+            "rows undecided": ((score > low) & (score <= high)).mean(),
+            "minority dismissed": (score <= low)[minority].mean(),
+            "alarms right": minority[score > high].mean(),
+        }.items():
+            printed = re.search(rf"^{what}: (\S+) here", said, re.MULTILINE)[1]
+            assert float(printed) == pytest.approx(share, abs=6e-4)
+    assert main([*command, "p", *asked, "--slip", "s.json"]) == 2
+    assert "leave out slip" in capsys.readouterr().err

@@ -20,6 +20,7 @@ TABLES |= {
 }  # tests/test_store.py and test_scores.py
 ANSWERS |= {"Step", "Factors", "Price", "Limit", "Hausman", "FreshRatio"}
 ANSWERS |= {"Audit", "Line", "Slip", "Check", "Kept", "Outlook", "Prevalence"}
+ANSWERS |= {"Decisions", "Triage"}
 OF_A_NOTEBOOK = {"read_table"}
 
 

@@ -21,7 +21,9 @@ def test_the_columns_of_the_paper_are_marked():
 
 def test_text_is_shown_as_text_and_marked_html_as_html():
     nasty = "<script>x</script>&amp;"
-    frame = pd.DataFrame({nasty: [nasty, "b"], "link": [Markup("<a>c</a>"), "<a>d</a>"]}, dtype=object)
+    frame = pd.DataFrame(
+        {nasty: [nasty, "b"], "link": [Markup("<a>c</a>"), "<a>d</a>"]}, dtype=object
+    )
     html = BeautifulSoup(report.table(frame, f"{nasty}.").data, "html.parser")
     assert not html.select("script")
     assert html.caption.text == f"{nasty}."

@@ -204,3 +204,14 @@ def test_another_prevalence_is_what_later_rows_have(rng):
     p = promise(*rows(rng, 50_000), recall=0.8)
     assert p.at(0.3).threshold == p.threshold
     assert not slip.check(o, y, 1 - RARE).broken
+
+
+def test_of_several_wishes_the_threshold_stays_and_none_is_lost(tmp_path, rng):
+    o, y = rows(rng, 5000)
+    wish = {"recall": 0.6, "precision": 0.2, "cost_ratio": 4.0, "capacity": 0.5}
+    slip = promise(o, y, **wish)
+    slip.write(tmp_path / "slip.json")
+    assert Slip.read(tmp_path / "slip.json").wish == wish
+    assert slip.at(0.3).threshold == slip.threshold
+    assert slip.choice == choose_lam(o, y, **wish)
+    assert slip.choice.precision == Share(y[o > slip.threshold].sum(), (o > slip.threshold).sum())
