@@ -17,6 +17,7 @@ from scipy.special import expit, logit
 
 from crcen.auditing import audit
 from crcen.own import command as report
+from crcen.ranking import area
 from crcen.reading import known, read_frame, read_labels
 from crcen.row_costs import decide_rows
 from crcen.slip import Kept, Slip, promise
@@ -123,6 +124,13 @@ def _read(asked: argparse.Namespace) -> tuple[Any, Any]:
     y, (rest, positive) = read_labels(frame[target], target, asked.positive)
     values = _numbers(frame, "score", score)
     print(f"{asked.table.name}: {y.sum()} rows of {positive!r}, {(1 - y).sum()} of {rest!r}")
+    ranked = area(values, y)
+    if asked.run is not _check and ranked.low <= 0.5:
+        print(
+            f"the scores rank a {positive!r} above a {rest!r} in {ranked.value:.1%} of pairs, 95% "
+            f"interval {ranked.low:.1%} to {ranked.high:.1%}: no better than chance, so that what "
+            "follows could be had from a coin"
+        )
     return y, values
 
 

@@ -40,7 +40,7 @@ import scipy.sparse
 import torch
 
 import crcen
-from crcen import auditing, choice, reading, slip
+from crcen import auditing, choice, ranking, reading, slip
 from crcen.key_equation import fresh_key_equation, mean_probabilities
 from crcen.losses import CROSS_ENTROPY, SQUARED_ERROR
 from crcen.own.table import read_table
@@ -520,6 +520,16 @@ CASES: dict[str, Case] = {
         prevalence,
         {"p": vector(of(0.0, 1.0, 0.3, 0.8, 1e-300)), "prior": between(0.01, 0.99)},
         lambda given, found: holds(0 <= found.value <= 1 and found.error > 0, "no share"),
+    ),
+    "area": Case(
+        ranking.area,
+        {
+            "scores": vector(number),
+            "y": labels,
+            "groups": maybe(vector(whole(0, 9))),
+            "level": between(0.01, 0.99),
+        },
+        lambda given, found: holds(0 <= found.value <= 1 and found.low <= found.high, "no area"),
     ),
     "read_frame": Case(
         use_frame,

@@ -43,6 +43,15 @@ def test_an_audit_names_the_weight(folder, capsys):
     assert re.search(r"announce \d+ minority rows, and there are \d+", said)
 
 
+@pytest.mark.parametrize("command", [["audit"], ["choose", "--recall", "0.9"]])
+def test_scores_that_rank_no_better_than_chance_are_told(folder, capsys, command):
+    table = pd.read_parquet("later.parquet")
+    for scores, coin in ((table.p, False), (1 - table.p, True)):
+        table.assign(p=scores).to_csv("scores.csv", index=False)
+        assert main([command[0], "scores.csv", *COLUMNS, *command[1:]]) == 0
+        assert ("could be had from a coin" in capsys.readouterr().out) == coin
+
+
 def test_logits_are_audited_alike(folder, capsys):
     main(["audit", "now.csv", *COLUMNS])
     of_p = capsys.readouterr().out

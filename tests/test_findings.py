@@ -9,11 +9,11 @@ from bs4 import BeautifulSoup
 from conftest import RARE, SEED
 from scipy.special import expit, logit
 from scipy.stats import binom
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from crcen.choice import Share, choose_lam
 from crcen.own.columns import Column
-from crcen.own.findings import SURE, _area, find
+from crcen.own.findings import find
 from crcen.own.models import PLAIN, HeldOut, choose_elsewhere, others
 from crcen.own.page import page, write_page
 from crcen.own.table import Table
@@ -56,20 +56,6 @@ def test_the_table_of_models_holds_what_scikit_learn_computes(rng):
     assert models.loc["constant", "log loss"] > models.loc["logistic regression", "log loss"]
     p = np.full(N, table.y.mean())
     assert models.loc["constant", "log loss"] == pytest.approx(log_loss(table.y, p))
-
-
-def test_the_area_has_the_error_that_chance_gives_it(rng):
-    table, o = made(rng)
-    area = find(table, told(table, o), recall=0.8).area
-    assert area.value == pytest.approx(roc_auc_score(table.y, o))
-    n1, n0 = table.y.sum(), (1 - table.y).sum()
-    noise = rng.normal(size=N)
-    area = _area(noise, table, np.ones(N, dtype=bool))
-    error = (area.high - area.low) / (2 * SURE)
-    assert error == pytest.approx(np.sqrt((n1 + n0 + 1) / (12 * n1 * n0)), rel=0.1)  # Mann, Whitney
-    doubled = table._replace(y=np.tile(table.y, 2), groups=np.tile(np.arange(N), 2))
-    twice = _area(np.tile(noise, 2), doubled, np.ones(2 * N, dtype=bool))
-    assert tuple(twice) == pytest.approx(tuple(area), abs=1e-4)
 
 
 def test_the_choice_is_that_of_choose_lam_and_the_interval_that_of_a_share(rng):

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import beta, chi2, norm, rankdata
+from scipy.stats import beta, chi2, norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from crcen.auditing import Audit, audit
 from crcen.choice import choose_lam
 from crcen.own.models import NETWORK, HeldOut, log_losses, others
 from crcen.own.table import Table
+from crcen.ranking import Area, area
 from crcen.slip import Slip, promise
 from crcen.weights import imbalance_ratio, lam_from_alpha
 
@@ -73,7 +74,7 @@ class Findings(NamedTuple):
         The model of the least log loss.
     better : Interval
         How much less log loss it has than the constant, as a share of the constant's.
-    area : Interval
+    area : Area
         Under its ROC curve.
     useful : bool
         Whether that is more than chance gives. If not, nothing is promised.
@@ -95,7 +96,7 @@ class Findings(NamedTuple):
     models: pd.DataFrame
     best: str
     better: Interval
-    area: Interval
+    area: Area
     useful: bool
     slip: Slip | None
     recall: Interval | None
@@ -139,8 +140,8 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
     mean, error = gain.mean(), _error(gain, table, seen)
     off = np.array([0.0, -SURE, SURE]) * error
     better = Interval(*((mean + off) / constant[seen].mean()))
-    area = _area(logits[best], table, seen)
-    useful = area.low > 0.5
+    ranked = area(logits[best], y, None if table.groups is None else table.groups[seen])
+    useful = ranked.low > 0.5
     p = expit(logits[best])
     slip = promise(p, y, **wish, scores="probabilities") if useful else None
     recall = specificity = None
@@ -157,7 +158,7 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
         _models(table, held, constant, losses, best),
         best,
         better,
-        area,
+        ranked,
         useful,
         slip,
         recall,
@@ -184,26 +185,6 @@ def _error(values: Floats, table: Table, seen: NDArray[np.bool_]) -> float:
         return float(values.std(ddof=1) / np.sqrt(values.size))
     off = pd.Series(values - values.mean()).groupby(table.groups[seen]).sum()
     return float(np.sqrt((off**2).sum() * off.size / max(off.size - 1, 1)) / values.size)
-
-
-def _area(o: Floats, table: Table, seen: NDArray[np.bool_]) -> Interval:
-    """Compute the area under the ROC curve, with the interval of DeLong et al. (1988).
-
-    A row's part in it is the share of the other class on the right side of it; parts of one group
-    are added up (Obuchowski, 1997).
-    """
-    y = table.y[seen]
-    one, zero = y == 1, y == 0
-    ranks = rankdata(o)
-    share = np.empty(y.size)
-    share[one] = (ranks[one] - rankdata(o[one])) / zero.sum()
-    share[zero] = 1 - (ranks[zero] - rankdata(o[zero])) / one.sum()
-    area = share[one].mean()
-    off = (share - area) / np.where(one, one.sum(), zero.sum())
-    groups = np.arange(y.size) if table.groups is None else table.groups[seen]
-    sums = pd.Series(off).groupby(groups).sum()
-    error = np.sqrt((sums**2).sum() * sums.size / max(sums.size - 1, 1))
-    return Interval(area, area - SURE * error, area + SURE * error)
 
 
 def _share(found: NDArray[np.bool_], table: Table, seen: NDArray[np.bool_], label: int) -> Interval:
