@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import gzip
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,25 +27,35 @@ ENCODINGS = ("utf-8-sig", "cp1252")  # what is not Unicode comes from a spreadsh
 
 
 def _delimited(file: Path, target: str) -> pd.DataFrame:
-    """Read text with the separator that divides its first lines alike, labels as they stand."""
+    """Read text in the first encoding that fits all of it."""
     opened: Callable[..., Any] = gzip.open if file.name.lower().endswith(".gz") else open
-    for encoding in ENCODINGS:
+    with opened(file, "rb") as raw:
+        start = raw.read(2)
+    marked = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    for encoding in ("utf-16",) if marked else ENCODINGS:
         try:
-            with opened(file, "rt", encoding=encoding, newline="") as lines:
-                head = lines.read(HEAD)
-            break
-        except UnicodeDecodeError:
-            if encoding == ENCODINGS[-1]:
-                raise
+            return _decoded(file, target, opened, encoding)
+        except UnicodeDecodeError as error:
+            failed = error
+    raise failed
+
+
+def _decoded(file: Path, target: str, opened: Callable[..., Any], encoding: str) -> pd.DataFrame:
+    """Read text with the separator that divides its first lines alike, labels as they stand."""
+    with opened(file, "rt", encoding=encoding, newline="") as lines:
+        head = lines.read(HEAD)
     if "\0" in head:
         raise ValueError("it is no text")
+    how: dict[str, Any] = {"encoding": encoding, "keep_default_na": False}
     separator = _separator(head)
+    if stated := re.match(r"sep=(.)\r?\n", head, re.IGNORECASE):  # Excel's first line
+        separator, how["skiprows"], head = stated[1], 1, head[stated.end() :]
     rows = csv.reader(head.splitlines()[1:20], delimiter=separator)
     comma = separator != "," and any(_is_comma_number(field) for row in rows for field in row)
-    how: dict[str, Any] = {"sep": separator, "encoding": encoding, "keep_default_na": False}
+    how["sep"] = separator
     names = pd.read_csv(file, nrows=0, **how).columns
     gaps = {name: GAPS for name in names if name != target}  # "NA" is a label like another
-    return pd.read_csv(file, na_values=gaps, decimal="," if comma else ".", **how)
+    return pd.read_csv(file, na_values=gaps, decimal="," if comma else ".", low_memory=False, **how)
 
 
 def _separator(head: str) -> str:
@@ -185,11 +197,14 @@ def read_labels(
             f"target={target!r} has no label in {texts.isna().sum()} rows: drop them, with "
             f"frame.dropna(subset=[{target!r}])."
         )
+    if texts.empty:
+        raise ValueError(f"target={target!r} has no labels: the table needs rows that have one.")
     numbers = pd.to_numeric(texts, errors="coerce")
     if numbers.notna().all() and (numbers % 1 == 0).all() and np.abs(numbers).max() < 2**53:
         texts = numbers.astype("int64").astype("string")  # "1.0" in one file is "1" in another
     counts = texts.value_counts()
     present = ", ".join(f"{label!r} ({n} rows)" for label, n in counts.head(8).items())
+    present += f" and {len(counts) - 8} more" if len(counts) > 8 else ""
     if len(counts) < 2:
         raise ValueError(f"target={target!r} has one label, {present}: add rows of another.")
     if positive is None:
