@@ -190,8 +190,7 @@ def read_labels(
     """
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")  # or 1 would read 1.0
-    texts = column.astype("string").str.strip()
-    texts = texts.mask(texts == "")
+    texts = as_text(column)
     if texts.isna().any():
         raise ValueError(
             f"target={target!r} has no label in {texts.isna().sum()} rows: drop them, with "
@@ -223,6 +222,23 @@ def read_labels(
     others = [str(label) for label in counts.index if label != wanted]
     rest = " or ".join(others) if len(others) < 4 else f"any of {len(others)} others"
     return (texts == wanted).to_numpy(dtype=np.int64), (rest, wanted)
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Turn what stands in a column into text without spaces around it, missing where it is empty.
+
+    Examples
+    --------
+    >>> as_text(pd.Series([" a", b"b", [1, 2], " ", None], dtype=object)).tolist()
+    ['a', 'b', '[1, 2]', <NA>, <NA>]
+    """
+    if column.dtype == object:
+        column = column.map(
+            lambda v: v.decode(errors="replace") if isinstance(v, bytes) else str(v),
+            na_action="ignore",
+        )
+    texts = column.astype("string").str.strip()
+    return texts.mask(texts == "")
 
 
 def few(names: Iterable[object]) -> str:

@@ -1,10 +1,10 @@
-"""Tests of crcen.columns: a column is what a person would call it."""
+"""Tests of crcen.own.columns: a column is what a person would call it."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import SEED
-from crcen.columns import as_numbers, understand
+from crcen.own.columns import as_numbers, understand
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pandas.tseries.api import guess_datetime_format
 from sklearn.metrics import roc_auc_score
 
+from crcen.reading import as_text
+
 # Numbers as people and spreadsheets write them: 1,234.50 and 1.234,50; 0,5; 1 234,5; 12%; (300).
 _POINT = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?")
 _COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
@@ -117,7 +119,7 @@ def as_numbers(texts: pd.Series[Any]) -> pd.Series[Any] | None:
     >>> as_numbers(pd.Series(["12", "about 13"])) is None
     True
     """
-    there = texts.dropna().astype(str).str.strip()
+    there = as_text(texts).dropna()
     bare = there.str.replace(r"^\((.*)\)$", r"-\1", regex=True).str.replace(_AROUND, "", regex=True)
     bare = bare.str.replace(_AROUND, "", regex=True).str.replace(_WITHIN, "", regex=True)
     bare = bare.str.replace("−", "-", regex=False)
@@ -180,8 +182,7 @@ def _typed(column: pd.Series[Any]) -> tuple[pd.Series[Any], str, str]:
     elif types.is_numeric_dtype(column) and not types.is_complex_dtype(column):
         numbers = column.astype(np.float64)
     else:
-        texts = column.astype("string").str.strip()
-        texts = texts.mask(texts == "")
+        texts = as_text(column)
         if {*texts.dropna().unique()} <= {*BOOLEANS}:
             return texts.map(BOOLEANS).astype(np.float64), "boolean", note
         if (dates := _dates(texts)) is not None:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crcen.own.columns import Column, as_numbers, as_times, understand
-from crcen.reading import GAPS, known, read_frame, read_labels
+from crcen.reading import GAPS, as_text, known, read_frame, read_labels
 from crcen.validation import check_count
 
 FEWEST = 20  # rows of a class: in five folds there are four of them each
@@ -161,8 +161,7 @@ def read_table(
 
 
 def _labelled(column: pd.Series[Any], gaps: Sequence[str]) -> NDArray[np.bool_]:
-    texts = column.astype("string").str.strip().fillna("")
-    return (~texts.isin(["", *gaps])).to_numpy(dtype=bool)
+    return (~as_text(column).isin([pd.NA, *gaps])).to_numpy(dtype=bool)
 
 
 def _classes(
@@ -170,10 +169,11 @@ def _classes(
 ) -> tuple[NDArray[np.int64], tuple[str, str]]:
     """Turn the labels into 0 and 1, with enough rows of either."""
     if above is None:
-        if positive is None and column.nunique() > 2 * FEWEST and as_numbers(column) is not None:
+        levels = as_text(column).nunique()
+        if positive is None and levels > 2 * FEWEST and as_numbers(column) is not None:
             raise ValueError(
-                f"target={target!r} holds {column.nunique():,} different numbers: say from which "
-                "on a row is to be found, above=, or which of them, positive=."
+                f"target={target!r} holds {levels:,} different numbers: say above which one a row "
+                "is to be found, above=, or which of them is, positive=."
             )
         y, labels = read_labels(column, target, positive)
     elif not np.isfinite(above):
