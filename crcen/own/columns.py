@@ -152,24 +152,26 @@ def as_times(column: pd.Series[Any]) -> pd.Series[Any] | None:
 def _understood(name: str, column: pd.Series[Any], many: int) -> tuple[pd.Series[Any], Column]:
     """Tell what a column is, and what of it is learnt from."""
     column, kind, note = _typed(column)
+    large = column.abs() > LARGEST if kind == "number" else np.zeros(len(column), dtype=bool)
+    column = column.mask(large)
     there = column.dropna()
     gaps = len(column) - len(there)
     levels = there.nunique() if kind == "text" else 0
+    key = 1 < levels == len(there) and not there.str.contains(" ").any()
     if there.empty:
         kind = "empty"
     elif not gaps and (there == there.iloc[0]).all():
         kind = "constant"
-    elif (kind == "text" and levels == len(there) and not there.str.contains(" ").any()) or (
-        kind == "number" and _counts(name, there)
-    ):
+    elif key or (kind == "number" and _counts(name, there)):
         kind = "identifier"
     elif kind == "text" and levels < many:
         kind = "category"
-    found = Column(name, kind, "left out")
-    if found.used:
-        notes = [note, f"{levels} levels" if levels else "", f"{gaps} gaps" if gaps else ""]
-        found = found._replace(note=", ".join(filter(None, notes)))
-    return column, found
+    if not (found := Column(name, kind, "left out")).used:
+        return column, found
+    counts = {"levels": levels, "gaps": gaps, "of them numbers too large": large.sum()}
+    return column, Column(
+        name, kind, ", ".join(filter(None, [note, *(f"{n} {of}" for of, n in counts.items() if n)]))
+    )
 
 
 def _typed(column: pd.Series[Any]) -> tuple[pd.Series[Any], str, str]:
@@ -185,15 +187,10 @@ def _typed(column: pd.Series[Any]) -> tuple[pd.Series[Any], str, str]:
         texts = as_text(column)
         if {*texts.dropna().unique()} <= {*BOOLEANS}:
             return texts.map(BOOLEANS).astype(np.float64), "boolean", note
-        if (dates := _dates(texts)) is not None:
-            return dates, "date", note
         if (read := as_numbers(texts)) is None:
-            return texts.astype(object), "text", note
+            dates = _dates(texts)
+            return (texts.astype(object), "text", "") if dates is None else (dates, "date", "")
         numbers, note = read, "was text"
-    large = numbers.abs() > LARGEST
-    if large.any():
-        note = ", ".join(filter(None, [note, f"{large.sum()} infinite, as gaps"]))
-    numbers = numbers.mask(large)
     kind = "boolean" if {*numbers.dropna().unique()} <= {0, 1} else "number"
     return numbers, kind, note
 
@@ -209,13 +206,7 @@ def _counts(name: str, numbers: pd.Series[Any]) -> bool:
     ):
         return False
     consecutive = values.max() - values.min() == values.size - 1
-    key = (
-        re.search(
-            r"(^|_|\b)(id|key|index|nr|no|number|row_?(names?|number)|unnamed.*)$", name.lower()
-        )
-        is not None
-    )
-    return bool(consecutive or key)
+    return bool(consecutive or _KEY.search(name.lower()))
 
 
 def _dates(texts: pd.Series[Any]) -> pd.Series[Any] | None:
