@@ -55,7 +55,12 @@ def _decoded(file: Path, target: str, opened: Callable[..., Any], encoding: str)
     how["sep"] = separator
     names = pd.read_csv(file, nrows=0, **how).columns
     gaps = {name: GAPS for name in names if name != target}  # "NA" is a label like another
-    return pd.read_csv(file, na_values=gaps, decimal="," if comma else ".", low_memory=False, **how)
+    frame = pd.read_csv(
+        file, na_values=gaps, decimal="," if comma else ".", low_memory=False, **how
+    )
+    if frame.index.nlevels > 1:  # one more is a name of each row, as R writes it
+        raise ValueError("rows have more fields than the header has names")
+    return frame
 
 
 def _separator(head: str) -> str:
@@ -124,14 +129,16 @@ def read_frame(path: str | os.PathLike[str], target: str) -> pd.DataFrame:
         )
     try:
         frame = READERS[ending](file, target)
+        if not isinstance(frame.index, pd.RangeIndex):
+            frame = frame.reset_index()
     except ImportError as error:
         raise ImportError(
             f"path={str(file)!r} needs pyarrow: pip install pyarrow, or save the table as CSV."
         ) from error
     except Exception as error:  # a damaged file makes its reader fail in any way at all
         raise ValueError(
-            f"path={str(file)!r} cannot be read as {ending[1:]}: {error}. Save the table anew, as "
-            "CSV with a header and UTF-8, or as Parquet."
+            f"path={str(file)!r} cannot be read as {ending[1:]}: {str(error).strip()}. Save the "
+            "table anew, as CSV with a header and UTF-8, or as Parquet."
         ) from error
     frame.columns = [str(name) for name in frame.columns]
     if not frame.columns.is_unique:

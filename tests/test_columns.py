@@ -135,7 +135,7 @@ def test_what_is_no_number_for_a_model_is_a_gap():
     big = np.where(np.arange(N) % 3, np.arange(N) / 7, 1e300)
     text = np.where(np.arange(N) % 3, (np.arange(N) / 7).astype(str), "1" + 400 * "0")
     frame = pd.DataFrame({"big": big, "text": text, "inf": np.resize([np.inf, -np.inf], N), "x": Y})
-    large = f"{N // 3} gaps, {N // 3} of them numbers too large"
+    large = f"{N // 3} gaps, {N // 3} of them infinite"
     found = kinds(frame, 1 - Y[::-1])
     assert found["big"] == ("number", large)
     assert found["text"] == ("number", f"was text, {large}")
@@ -221,3 +221,13 @@ def test_dates_that_tell_the_classes_apart_are_told():
     days = pd.Series(DAYS[np.argsort(np.argsort(-Y, kind="stable"), kind="stable")])
     days[np.flatnonzero(Y)[0]] = pd.NaT  # a gap counts as early
     assert "all by itself" in kinds(pd.DataFrame({"day": days}))["day"][1]
+
+
+@pytest.mark.parametrize("name", ["id", "userId", "patient_id", "Individual ID", "userID"])
+def test_what_may_say_which_rows_belong_together_is_told(name):
+    values = np.resize(np.arange(N // 3), N)
+    for column in (values, [f"N{v}A" for v in values]):
+        _, note = kinds(pd.DataFrame({name: column}), np.repeat([0, 1], N // 2))[name]
+        assert note.endswith("if rows of one value belong together, name it as groups")
+    _, note = kinds(pd.DataFrame({"paid": values, "BID": values}))["paid"]
+    assert "groups" not in note

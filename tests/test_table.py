@@ -309,3 +309,22 @@ def test_a_letter_that_is_not_unicode_may_come_late(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_bytes(b"a,y\n" + b"0.5,yes\n1.5,yes\n" * 9_000 + "2.5,nö\n".encode("cp1252") * 20)
     assert read_table(path, "y").labels == ("yes", "nö")
+
+
+def test_more_fields_than_names(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("569,30,bad\n" + "1,2,3,4,5\n" * 9)
+    with pytest.raises(ValueError, match=r"rows have more fields than the header has names\. Save"):
+        read_table(path, "bad")
+
+
+def test_names_of_rows_are_a_column(frame, tmp_path):
+    frame.index = [f"name{k}" for k in range(100)]
+    path = tmp_path / "as R writes it.csv"
+    path.write_text(frame.to_csv().removeprefix(","))
+    read = read_table(path, "outcome", drop=["id"])
+    assert read.columns[0].kind == "identifier"
+    frame.index = pd.Index([k // 5 for k in range(100)], name="of")
+    frame.to_parquet(tmp_path / "mine.parquet")
+    read = read_table(tmp_path / "mine.parquet", "outcome", drop=["id"], groups="of")
+    assert np.unique(read.groups).size == 20

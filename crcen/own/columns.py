@@ -25,6 +25,7 @@ _COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
 _WITHIN = re.compile(r"(?<=\d)[\s'’](?=\d{3}(\D|$))")  # noqa: RUF001
 _AROUND = re.compile(r"^[\s$€£¥]+|[\s$€£¥%]+$")
 _KEY = re.compile(r"(^|_|\b)(id|key|index|nr|no|number|row_?(names?|number)|unnamed.*)$")
+_OWNER = re.compile(r"(^|[\W_])(id|Id|ID)$|[a-z]I[dD]$")
 BOOLEANS = {"True": 1, "False": 0, "TRUE": 1, "FALSE": 0, "true": 1, "false": 0}
 LARGEST = float(np.finfo(np.float32).max)  # models take no larger numbers
 LEAK = 0.999  # of the area under the curve, from which a column is the target in disguise
@@ -168,10 +169,11 @@ def _understood(name: str, column: pd.Series[Any], many: int) -> tuple[pd.Series
         kind = "category"
     if not (found := Column(name, kind, "left out")).used:
         return column, found
-    counts = {"levels": levels, "gaps": gaps, "of them numbers too large": large.sum()}
-    return column, Column(
-        name, kind, ", ".join(filter(None, [note, *(f"{n} {of}" for of, n in counts.items() if n)]))
-    )
+    counts = {"levels": levels, "gaps": gaps, "of them infinite": large.sum()}
+    notes = [note, *(f"{n} {of}" for of, n in counts.items() if n)]
+    if _OWNER.search(name) and there.nunique() < len(there):
+        notes.append("if rows of one value belong together, name it as groups")
+    return column, Column(name, kind, ", ".join(filter(None, notes)))
 
 
 def _typed(column: pd.Series[Any]) -> tuple[pd.Series[Any], str, str]:
