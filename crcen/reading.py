@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import gzip
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,25 +27,40 @@ ENCODINGS = ("utf-8-sig", "cp1252")  # what is not Unicode comes from a spreadsh
 
 
 def _delimited(file: Path, target: str) -> pd.DataFrame:
-    """Read text with the separator that divides its first lines alike, labels as they stand."""
+    """Read text in the first encoding that fits all of it."""
     opened: Callable[..., Any] = gzip.open if file.name.lower().endswith(".gz") else open
-    for encoding in ENCODINGS:
+    with opened(file, "rb") as raw:
+        start = raw.read(2)
+    marked = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    for encoding in ("utf-16",) if marked else ENCODINGS:
         try:
-            with opened(file, "rt", encoding=encoding, newline="") as lines:
-                head = lines.read(HEAD)
-            break
-        except UnicodeDecodeError:
-            if encoding == ENCODINGS[-1]:
-                raise
+            return _decoded(file, target, opened, encoding)
+        except UnicodeDecodeError as error:
+            failed = error
+    raise failed
+
+
+def _decoded(file: Path, target: str, opened: Callable[..., Any], encoding: str) -> pd.DataFrame:
+    """Read text with the separator that divides its first lines alike, labels as they stand."""
+    with opened(file, "rt", encoding=encoding, newline="") as lines:
+        head = lines.read(HEAD)
     if "\0" in head:
         raise ValueError("it is no text")
+    how: dict[str, Any] = {"encoding": encoding, "keep_default_na": False}
     separator = _separator(head)
+    if stated := re.match(r"sep=(.)\r?\n", head, re.IGNORECASE):  # Excel's first line
+        separator, how["skiprows"], head = stated[1], 1, head[stated.end() :]
     rows = csv.reader(head.splitlines()[1:20], delimiter=separator)
     comma = separator != "," and any(_is_comma_number(field) for row in rows for field in row)
-    how: dict[str, Any] = {"sep": separator, "encoding": encoding, "keep_default_na": False}
+    how["sep"] = separator
     names = pd.read_csv(file, nrows=0, **how).columns
     gaps = {name: GAPS for name in names if name != target}  # "NA" is a label like another
-    return pd.read_csv(file, na_values=gaps, decimal="," if comma else ".", **how)
+    frame = pd.read_csv(
+        file, na_values=gaps, decimal="," if comma else ".", low_memory=False, **how
+    )
+    if frame.index.nlevels > 1:  # one more is a name of each row, as R writes it
+        raise ValueError("rows have more fields than the header has names")
+    return frame
 
 
 def _separator(head: str) -> str:
@@ -112,14 +129,16 @@ def read_frame(path: str | os.PathLike[str], target: str) -> pd.DataFrame:
         )
     try:
         frame = READERS[ending](file, target)
+        if not isinstance(frame.index, pd.RangeIndex):
+            frame = frame.reset_index()
     except ImportError as error:
         raise ImportError(
             f"path={str(file)!r} needs pyarrow: pip install pyarrow, or save the table as CSV."
         ) from error
     except Exception as error:  # a damaged file makes its reader fail in any way at all
         raise ValueError(
-            f"path={str(file)!r} cannot be read as {ending[1:]}: {error}. Save the table anew, as "
-            "CSV with a header and UTF-8, or as Parquet."
+            f"path={str(file)!r} cannot be read as {ending[1:]}: {str(error).strip()}. Save the "
+            "table anew, as CSV with a header and UTF-8, or as Parquet."
         ) from error
     frame.columns = [str(name) for name in frame.columns]
     if not frame.columns.is_unique:
@@ -178,18 +197,20 @@ def read_labels(
     """
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")  # or 1 would read 1.0
-    texts = column.astype("string").str.strip()
-    texts = texts.mask(texts == "")
+    texts = as_text(column)
     if texts.isna().any():
         raise ValueError(
             f"target={target!r} has no label in {texts.isna().sum()} rows: drop them, with "
             f"frame.dropna(subset=[{target!r}])."
         )
+    if texts.empty:
+        raise ValueError(f"target={target!r} has no labels: the table needs rows that have one.")
     numbers = pd.to_numeric(texts, errors="coerce")
     if numbers.notna().all() and (numbers % 1 == 0).all() and np.abs(numbers).max() < 2**53:
         texts = numbers.astype("int64").astype("string")  # "1.0" in one file is "1" in another
     counts = texts.value_counts()
     present = ", ".join(f"{label!r} ({n} rows)" for label, n in counts.head(8).items())
+    present += f" and {len(counts) - 8} more" if len(counts) > 8 else ""
     if len(counts) < 2:
         raise ValueError(f"target={target!r} has one label, {present}: add rows of another.")
     if positive is None:
@@ -208,6 +229,23 @@ def read_labels(
     others = [str(label) for label in counts.index if label != wanted]
     rest = " or ".join(others) if len(others) < 4 else f"any of {len(others)} others"
     return (texts == wanted).to_numpy(dtype=np.int64), (rest, wanted)
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Turn what stands in a column into text without spaces around it, missing where it is empty.
+
+    Examples
+    --------
+    >>> as_text(pd.Series([" a", b"b", [1, 2], " ", None], dtype=object)).tolist()
+    ['a', 'b', '[1, 2]', <NA>, <NA>]
+    """
+    if column.dtype == object:
+        column = column.map(
+            lambda v: v.decode(errors="replace") if isinstance(v, bytes) else str(v),
+            na_action="ignore",
+        )
+    texts = column.astype("string").str.strip()
+    return texts.mask(texts == "")
 
 
 def few(names: Iterable[object]) -> str:

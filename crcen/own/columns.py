@@ -8,6 +8,7 @@ Categories, dates and gaps are for `skrub.TableVectorizer`, which is fitted insi
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +17,17 @@ from numpy.typing import NDArray
 from pandas.tseries.api import guess_datetime_format
 from sklearn.metrics import roc_auc_score
 
-# Numbers as people and spreadsheets write them: 1,234.50 and 1.234,50; 0,5; 12%; $ 1,200; (300).
+from crcen.reading import as_text
+
+# Numbers as people and spreadsheets write them: 1,234.50 and 1.234,50; 0,5; 1 234,5; 12%; (300).
 _POINT = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?")
 _COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
+_WITHIN = re.compile(r"(?<=\d)[\s'’](?=\d{3}(\D|$))")  # noqa: RUF001
 _AROUND = re.compile(r"^[\s$€£¥]+|[\s$€£¥%]+$")
+_KEY = re.compile(r"(^|_|\b)(id|key|index|nr|no|number|row_?(names?|number)|unnamed.*)$")
+_OWNER = re.compile(r"(^|[\W_])(id|Id|ID)$|[a-z]I[dD]$")
+BOOLEANS = {"True": 1, "False": 0, "TRUE": 1, "FALSE": 0, "true": 1, "false": 0}
+LARGEST = float(np.finfo(np.float32).max)  # models take no larger numbers
 LEAK = 0.999  # of the area under the curve, from which a column is the target in disguise
 FEW = 20  # rows, fewer than which no column can be called a leak
 
@@ -90,11 +98,8 @@ def understand(
             kept[str(name)] = column
         columns.append(found)
     if not kept:
-        raise ValueError(
-            "the table has no column to learn from: "
-            + ", ".join(f"{c.name!r} is {c.kind}" for c in columns)
-            + "."
-        )
+        left_out = ", ".join(f"{c.name!r} is {c.kind}" for c in columns)
+        raise ValueError(f"the table has no column to learn from: {left_out or 'none is left'}.")
     return pd.DataFrame(kept, index=X.index), columns
 
 
@@ -115,9 +120,10 @@ def as_numbers(texts: pd.Series[Any]) -> pd.Series[Any] | None:
     >>> as_numbers(pd.Series(["12", "about 13"])) is None
     True
     """
-    there = texts.dropna().astype(str).str.strip()
+    there = as_text(texts).dropna()
     bare = there.str.replace(r"^\((.*)\)$", r"-\1", regex=True).str.replace(_AROUND, "", regex=True)
-    bare = bare.str.replace(_AROUND, "", regex=True)
+    bare = bare.str.replace(_AROUND, "", regex=True).str.replace(_WITHIN, "", regex=True)
+    bare = bare.str.replace("−", "-", regex=False)
     if bare.empty:
         return None
     for pattern, thousands, decimal in ((_POINT, ",", "."), (_COMMA, ".", ",")):
@@ -125,7 +131,7 @@ def as_numbers(texts: pd.Series[Any]) -> pd.Series[Any] | None:
             plain = bare.str.replace(thousands, "", regex=False).str.replace(
                 decimal, ".", regex=False
             )
-            return pd.to_numeric(plain).astype(np.float64).reindex(texts.index)
+            return plain.astype(object).map(float).astype(np.float64).reindex(texts.index)
     plain = pd.to_numeric(bare, errors="coerce")  # 1e-5
     return plain.astype(np.float64).reindex(texts.index) if plain.notna().all() else None
 
@@ -140,45 +146,55 @@ def as_times(column: pd.Series[Any]) -> pd.Series[Any] | None:
     >>> as_times(pd.Series(["soon", "late"])) is None
     True
     """
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
-        return column
-    texts = column.astype("string").str.strip()
-    texts = texts.mask(texts == "")
-    numbers = as_numbers(texts)
-    return _dates(texts) if numbers is None else numbers
+    values, kind, _ = _typed(column)
+    return None if kind == "text" else values
 
 
 def _understood(name: str, column: pd.Series[Any], many: int) -> tuple[pd.Series[Any], Column]:
+    """Tell what a column is, and what of it is learnt from."""
+    column, kind, note = _typed(column)
+    large = column.abs() > LARGEST if kind == "number" else np.zeros(len(column), dtype=bool)
+    column = column.mask(large)
     there = column.dropna()
-    gaps = f"{column.isna().sum()} gaps" if len(there) < len(column) else ""
+    gaps = len(column) - len(there)
+    levels = there.nunique() if kind == "text" else 0
+    key = 1 < levels == len(there) and not there.str.contains(" ").any()
     if there.empty:
-        return column, Column(name, "empty", "left out")
-    if not gaps and (there == there.iloc[0]).all():
-        return column, Column(name, "constant", "left out")
-    if pd.api.types.is_bool_dtype(column) or {*there.unique()} <= {True, False}:
-        return column.astype(np.float64), Column(name, "boolean", gaps)
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return column, Column(name, "date", gaps)
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
+        kind = "empty"
+    elif not gaps and (there == there.iloc[0]).all():
+        kind = "constant"
+    elif key or (kind == "number" and _counts(name, there)):
+        kind = "identifier"
+    elif kind == "text" and levels < many:
+        kind = "category"
+    if not (found := Column(name, kind, "left out")).used:
+        return column, found
+    counts = {"levels": levels, "gaps": gaps, "of them infinite": large.sum()}
+    notes = [note, *(f"{n} {of}" for of, n in counts.items() if n)]
+    if _OWNER.search(name) and there.nunique() < len(there):
+        notes.append("if rows of one value belong together, name it as groups")
+    return column, Column(name, kind, ", ".join(filter(None, notes)))
+
+
+def _typed(column: pd.Series[Any]) -> tuple[pd.Series[Any], str, str]:
+    """Turn a column into numbers, dates or text; say which, and what is to be known of that."""
+    types, note = pd.api.types, ""
+    if types.is_datetime64_any_dtype(column):
+        return _without_zone(column), "date", note
+    if types.is_timedelta64_dtype(column):
+        numbers, note = column.dt.total_seconds(), "in seconds"
+    elif types.is_numeric_dtype(column) and not types.is_complex_dtype(column):
         numbers = column.astype(np.float64)
-        infinite = int(np.isinf(numbers).sum())
-        note = ", ".join(filter(None, [gaps, f"{infinite} infinite, as gaps" if infinite else ""]))
-        if _counts(name, there):
-            return column, Column(name, "identifier", "left out")
-        return numbers.replace([np.inf, -np.inf], np.nan), Column(name, "number", note)
-    texts = column.astype("string").str.strip()
-    texts = texts.mask(texts == "")
-    if (numbers_ := as_numbers(texts)) is not None:
-        note = ", ".join(filter(None, ["was text", gaps]))
-        return numbers_, Column(name, "number", note)
-    if (dates := _dates(texts)) is not None:
-        return dates, Column(name, "date", gaps)
-    levels = texts.nunique()
-    if levels == len(there) and not texts.dropna().str.contains(" ").any():
-        return column, Column(name, "identifier", "left out")
-    kind = "category" if levels <= many else "text"
-    note = ", ".join(filter(None, [f"{levels} levels", gaps]))
-    return texts.astype(object), Column(name, kind, note)
+    else:
+        texts = as_text(column)
+        if {*texts.dropna().unique()} <= {*BOOLEANS}:
+            return texts.map(BOOLEANS).astype(np.float64), "boolean", note
+        if (read := as_numbers(texts)) is None:
+            dates = _dates(texts)
+            return (texts.astype(object), "text", "") if dates is None else (dates, "date", "")
+        numbers, note = read, "was text"
+    kind = "boolean" if {*numbers.dropna().unique()} <= {0, 1} else "number"
+    return numbers, kind, note
 
 
 def _counts(name: str, numbers: pd.Series[Any]) -> bool:
@@ -192,36 +208,46 @@ def _counts(name: str, numbers: pd.Series[Any]) -> bool:
     ):
         return False
     consecutive = values.max() - values.min() == values.size - 1
-    key = re.search(r"(^|_|\b)(id|key|index|nr|no|number|unnamed.*)$", name.lower()) is not None
-    return bool(consecutive or key)
+    return bool(consecutive or _KEY.search(name.lower()))
 
 
 def _dates(texts: pd.Series[Any]) -> pd.Series[Any] | None:
     """Turn text into dates if every value that is there is one of one format."""
     there = texts.dropna().astype(object)
-    form = None if there.empty else guess_datetime_format(there.iloc[0])
-    if form is None:
+    if there.empty:
         return None
-    try:
-        return pd.to_datetime(there, format=form).reindex(texts.index)
-    except (ValueError, OverflowError):
-        return None
+    dotted = re.match(r"\d+\.\d+\.", there.iloc[0]) is not None  # where days come first
+    for day_first in (dotted, not dotted):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that a day comes first, or a month
+            form = guess_datetime_format(there.iloc[0], dayfirst=day_first)
+        if form is None:
+            return None
+        try:
+            dates = pd.to_datetime(
+                there, format="ISO8601" if form.startswith("%Y-%m") else form, utc=True
+            )
+        except (ValueError, OverflowError):
+            continue
+        return _without_zone(dates).reindex(texts.index)
+    return None
+
+
+def _without_zone(dates: pd.Series[Any]) -> pd.Series[Any]:
+    return dates if dates.dt.tz is None else dates.dt.tz_convert(None)
 
 
 def _separates(column: pd.Series[Any], y: NDArray[np.int64]) -> str:
     """Say so if a single column tells the classes apart."""
     if min(y.sum(), (1 - y).sum()) < FEW:
         return ""
-    if pd.api.types.is_numeric_dtype(column):
-        values = column.to_numpy(dtype=np.float64)
-        values = np.where(np.isnan(values), np.nanmin(values) - 1, values)
-    elif pd.api.types.is_datetime64_any_dtype(column):
-        values = column.astype("int64").to_numpy(dtype=np.float64)
-    else:
-        levels = column.astype("string").fillna("")
+    if column.dtype == object:
+        levels = column.fillna("")
         if levels.nunique() > len(levels) / 10:
             return ""
-        values = levels.map(pd.Series(y, index=levels.index).groupby(levels).mean()).to_numpy(float)
+        values = levels.map(pd.Series(y, index=levels.index).groupby(levels).mean())
+    else:
+        values = column.rank().fillna(0)
     area = roc_auc_score(y, values)
     if max(area, 1 - area) < LEAK:
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crcen.own.columns import Column, as_numbers, as_times, understand
-from crcen.reading import known, read_frame, read_labels
+from crcen.reading import GAPS, as_text, known, read_frame, read_labels
 from crcen.validation import check_count
 
 FEWEST = 20  # rows of a class: in five folds there are four of them each
@@ -37,6 +37,8 @@ class Table(NamedTuple):
         The column of labels.
     without : int
         Rows that have no label and were left out.
+    copies : int
+        Rows that are as one before them in all columns that are learnt from, and in class.
     groups : ndarray of int or None
         Which rows belong together.
     times : ndarray or None
@@ -52,6 +54,7 @@ class Table(NamedTuple):
     columns: list[Column]
     target: str
     without: int = 0
+    copies: int = 0
     groups: NDArray[np.int64] | None = None
     times: NDArray[Any] | None = None
     weights: NDArray[np.float64] | None = None
@@ -132,12 +135,16 @@ def read_table(
     dropped = [known("drop", name, frame) for name in dropped]
     given = {"groups": groups, "time": time, "weights": weights}
     roles = {role: known(role, name, frame) for role, name in given.items() if name is not None}
-    labelled = _labelled(frame[target])
+    for role, name in roles.items():
+        if name == target:
+            raise ValueError(f"{role}={name!r} is the target: name another column.")
+    labelled = _labelled(frame[target], () if above is None else GAPS)
     frame, without = frame[labelled].reset_index(drop=True), int((~labelled).sum())
     y, labels = _classes(frame[target], target, positive, above, fewest)
     taken = {str(name): frame[name] for name in roles.values()}
     X = frame.drop(columns=[target, *dropped, *{*roles.values()} - {*dropped, target}])
     X, columns = understand(X, y)
+    copies = int(X.assign(**{target: y}).duplicated().sum())
     return Table(
         Path(os.fsdecode(path)).name,
         X,
@@ -146,15 +153,15 @@ def read_table(
         columns,
         target,
         without,
+        copies,
         _groups(roles.get("groups"), taken),
         _times(roles.get("time"), taken),
         _weights(roles.get("weights"), taken),
     )
 
 
-def _labelled(column: pd.Series[Any]) -> NDArray[np.bool_]:
-    texts = column.astype("string").str.strip()
-    return (texts.notna() & (texts != "")).to_numpy(dtype=bool)
+def _labelled(column: pd.Series[Any], gaps: Sequence[str]) -> NDArray[np.bool_]:
+    return (~as_text(column).isin([pd.NA, *gaps])).to_numpy(dtype=bool)
 
 
 def _classes(
@@ -162,11 +169,19 @@ def _classes(
 ) -> tuple[NDArray[np.int64], tuple[str, str]]:
     """Turn the labels into 0 and 1, with enough rows of either."""
     if above is None:
+        levels = as_text(column).nunique()
+        if positive is None and levels > 2 * FEWEST and as_numbers(column) is not None:
+            raise ValueError(
+                f"target={target!r} holds {levels:,} different numbers: say above which one a row "
+                "is to be found, above=, or which of them is, positive=."
+            )
         y, labels = read_labels(column, target, positive)
+    elif not np.isfinite(above):
+        raise ValueError(f"above={above!r} must be a finite number.")
     elif positive is not None:
         raise ValueError(f"above={above!r} and positive={positive!r} both name class 1: give one.")
     else:
-        values = as_numbers(column.astype("string"))
+        values = as_numbers(column)
         if values is None:
             raise ValueError(
                 f"above={above!r} takes a target of numbers, and {target!r} is none: name the "
@@ -177,8 +192,8 @@ def _classes(
     for label, n in zip(labels, (int((1 - y).sum()), int(y.sum())), strict=True):
         if n < fewest:
             raise ValueError(
-                f"{label!r} has {n} rows, fewer than fewest={fewest}: what is counted on so few "
-                "says little of others; collect more."
+                f"target={target!r} has {n} rows of {label!r}, fewer than fewest={fewest}: what is "
+                "counted on so few says little of others; collect more."
             )
     return y, labels
 
@@ -206,13 +221,18 @@ def _times(name: str | None, taken: dict[str, pd.Series[Any]]) -> NDArray[Any] |
             f"time={name!r} must hold a date or a number in every row: name another column, or "
             "leave rows without one out."
         )
+    if times.nunique() < 6:
+        raise ValueError(
+            f"time={name!r} has {times.nunique()} different times, fewer than six: rows that are "
+            "held out by time take more of them."
+        )
     return times.to_numpy()
 
 
 def _weights(name: str | None, taken: dict[str, pd.Series[Any]]) -> NDArray[np.float64] | None:
     if name is None:
         return None
-    values = as_numbers(taken[name].astype("string"))
+    values = as_numbers(taken[name])
     if values is None or not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(
             f"weights={name!r} must hold a positive number in every row: name another column, or "
