@@ -54,7 +54,7 @@ def test_the_interval_holds_the_area_of_two_normals():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"y": [1, 1, 1]}, "y has one class"),
+        ({"y": [1, 1, 1]}, "y has 3 rows of one class only"),
         ({"scores": [1.0, 2.0]}, "scores"),
         ({"scores": [1.0, 2.0, np.nan]}, "scores"),
         ({"level": 1.0}, "level=1.0"),
