@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from crcen.auditing import audit
+from crcen.mishaps import told
 from crcen.own import command as report
 from crcen.ranking import area
 from crcen.reading import known, read_frame, read_labels
@@ -32,11 +33,20 @@ WISHES = ("recall", "precision", "cost_ratio", "expense", "capacity")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, 1 if a promise is broken, or 2 for what cannot be done."""
     asked = _parser().parse_args(arguments)
+    return told("crcen", lambda: _done(asked))
+
+
+def _done(asked: argparse.Namespace) -> int:
     try:
         return int(asked.run(asked))
+    except BrokenPipeError:  # a reader who has seen enough
+        raise
     except (ValueError, OSError, ImportError) as error:
         print(f"crcen: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ncrcen: stopped; what was not written yet is not there", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

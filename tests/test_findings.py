@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from crcen.choice import Share, choose_lam
 from crcen.own.columns import Column
 from crcen.own.findings import find
-from crcen.own.models import PLAIN, HeldOut, choose_elsewhere, others
+from crcen.own.models import NETWORK, PLAIN, HeldOut, choose_elsewhere, others
 from crcen.own.page import page, write_page
 from crcen.own.table import Table
 from crcen.own.words import answer, shown
@@ -211,4 +211,14 @@ def test_the_page_begins_with_the_answer_and_holds_every_table(rng):
     assert soup.strong.get_text() == answer(found)[0]
     assert [h.get_text() for h in soup.find_all("h2")] == [each.title for each in shown(found)]
     assert soup.figure["aria-label"].startswith("Left, the recall of logistic regression")
+    assert "PyTorch" not in soup.get_text()
     assert soup.footer.get_text().endswith("asked for expense 5.")
+
+
+def test_without_pytorch_there_is_no_network_and_the_page_says_so(rng):
+    table, o = made(rng)
+    held = told(table, o)
+    without = held._replace(logits={k: v for k, v in held.logits.items() if k != NETWORK})
+    said = BeautifulSoup(page(find(table, without, recall=0.8)), "html.parser").get_text()
+    assert "A network takes PyTorch: pip install 'crcen[networks]'" in said
+    assert "Weight or threshold" not in said

@@ -21,15 +21,15 @@ def draw(f: Findings, axes: Any) -> None:
     left, right = axes
     seen = f.held.part >= 0
     y = f.table.y[seen]
-    names = dict.fromkeys([f.best, NETWORK])
+    names = dict.fromkeys([f.best, *({NETWORK} & {*f.held.logits})])
     for name, colour in zip(names, (BLUE, GREEN), strict=False):
         fpr, tpr, _ = roc_curve(y, f.held.logits[name][seen])
         alarms = 1000 * (y.mean() * tpr + (1 - y.mean()) * fpr)
         left.plot(alarms, tpr, color=colour, lw=1.4, label=f"{name}, any threshold")
-    by_weight = f.weights[f.weights["by"] == "weight"]
-    left.plot(
-        by_weight["alarms"], by_weight["recall"], "D", color=RED, ms=5, label="network, by weight"
-    )
+    if f.held.weighted:
+        by_weight = f.weights[f.weights["by"] == "weight"]
+        where = by_weight["alarms"], by_weight["recall"]
+        left.plot(*where, "D", color=RED, ms=5, label="network, by weight")
     if f.slip is not None and f.recall is not None:
         alarms = 1000 * f.slip.at(f.slip.prevalence).alarms
         left.errorbar(
@@ -65,8 +65,9 @@ def describe(f: Findings) -> str:
     if f.recall is not None and f.slip is not None:
         alarms = 1000 * f.slip.at(f.slip.prevalence).alarms
         chosen = f" The choice stands at a recall of {f.recall.value:.2f} and {alarms:.0f} alarms."
+    weighted = ", with the weighted networks as points" if f.held.weighted else ""
+    shifted = ", and for a weighted network before and after shifting back" if weighted else ""
     return (
-        f"Left, the recall of {f.best} and of the network over the alarms in 1,000 rows, with the "
-        f"weighted networks as points.{chosen} Right, the share of class 1 over the predicted "
-        f"probability, for {f.best} and for a weighted network before and after shifting back."
+        f"Left, the recall of {f.best} over the alarms in 1,000 rows{weighted}.{chosen} Right, the "
+        f"share of class 1 over the predicted probability of {f.best}{shifted}."
     )

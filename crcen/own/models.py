@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,6 @@ from sklearn.preprocessing import OneHotEncoder
 from skrub import SquashingScaler, StringEncoder, TableVectorizer
 from threadpoolctl import threadpool_limits
 
-from crcen.classifiers import CRCENClassifier
 from crcen.own.table import Table
 from crcen.weights import imbalance_ratio, lam_from_alpha
 
@@ -38,7 +38,8 @@ TOL = 1e-3  # of the key equation on training rows: rows held out tell no finer
 MOST = 20_000  # rows that a model is trained on; of more, the larger class is sampled
 CERTAIN = 1e-12  # a probability is taken to be this far from 0 and 1 at least
 NETWORK, LINEAR, BOOSTED = "network", "logistic regression", "gradient boosting"
-PLAIN = (LINEAR, NETWORK, BOOSTED)  # the models that are not weighted
+#: The models that are not weighted; without PyTorch there is no network.
+PLAIN = (LINEAR, NETWORK, BOOSTED) if find_spec("torch") else (LINEAR, BOOSTED)
 
 
 class HeldOut(NamedTuple):
@@ -105,7 +106,9 @@ def hold_out(
     """
     n, ratio = len(table.y), imbalance_ratio(table.y)
     part = np.full(n, -1)
-    lams: dict[float | None, float] = {None: 0.5} | {a: lam_from_alpha(a, ratio) for a in alphas}
+    lams: dict[float | None, float] = {}
+    if NETWORK in PLAIN:
+        lams = {None: 0.5} | {float(a): lam_from_alpha(a, ratio) for a in alphas}
     logits = {name: np.full(n, np.nan) for name in (LINEAR, BOOSTED)}
     tried = {alpha: np.full((len(L2), n), np.nan) for alpha in lams}
     trained_on = 0
@@ -129,8 +132,9 @@ def hold_out(
         which = choose_elsewhere(losses, part, ordered=table.times is not None)
         chosen[alpha] = np.where(part < 0, np.nan, tried[alpha][which, np.arange(n)])
         l2s[alpha] = L2[int(losses[:, part >= 0].mean(axis=1).argmin())]
-    logits[NETWORK] = chosen.pop(None)
-    weighted = {float(a): o for a, o in chosen.items() if a is not None}
+    if None in chosen:
+        logits[NETWORK] = chosen.pop(None)
+    weighted = {a: o for a, o in chosen.items() if a is not None}
     logits = {name: logits[name] for name in PLAIN}
     sampled = trained_on < max(train.size for train, _ in divided)
     return HeldOut(part, logits, weighted, l2s, trained_on, sampled)
@@ -254,8 +258,10 @@ def plain(name: str, seed: int) -> Any:
     return HistGradientBoostingClassifier(early_stopping=True, random_state=seed)
 
 
-def network(lam: float, l2: float, seed: int) -> CRCENClassifier:
+def network(lam: float, l2: float, seed: int) -> Any:
     """Make a network of one hidden layer."""
+    from crcen.classifiers import CRCENClassifier
+
     return CRCENClassifier(HIDDEN, lam=lam, l2=l2, tol=TOL, random_state=seed, positive=1)
 
 

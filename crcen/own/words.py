@@ -156,6 +156,8 @@ def _models(f: Findings) -> Shown:
         "Brier score": m["Brier"].map(_or_empty),
     }
     note = "± is 1.96 standard errors of the difference, row by row."
+    if NETWORK not in f.held.logits:
+        note += " A network takes PyTorch: pip install 'crcen[networks]'."
     return Shown("The models, on rows held out", note, pd.DataFrame(cells))
 
 
