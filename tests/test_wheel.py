@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import EntryPoint
 
@@ -29,8 +30,12 @@ def wheel(tmp_path_factory):
     to = tmp_path_factory.mktemp("wheel")
     source = tmp_path_factory.mktemp("source") / "crcen"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(to), str(source)]
+    # The source archive first, and the wheel from it.
+    command = [sys.executable, "-m", "build", "-o", str(to), str(source)]
     subprocess.run(command, check=True, capture_output=True)
+    [archive] = to.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        assert any(name.endswith("crcen/own/table.py") for name in files.getnames())
     return next(to.glob("*.whl"))
 
 
@@ -56,6 +61,7 @@ def test_the_wheel_holds_the_module_its_data_and_the_command(wheel):
         [entries] = [name for name in names if name.endswith("entry_points.txt")]
         text = archive.read(entries).decode()
     assert {"crcen/py.typed", "crcen/study/sets.csv", "crcen/theory/laws.py"} <= {*names}
+    assert "crcen/own/page.py" in names
     assert not [name for name in names if name.startswith(("tests", "notebooks", "results"))]
     assert "crcen = crcen.command:main" in text
     assert callable(EntryPoint("crcen", "crcen.command:main", "console_scripts").load())
@@ -81,6 +87,20 @@ def test_the_commands_work_without_the_heavy_packages(run):
 def test_what_needs_more_says_so(run):
     said = run("from crcen import CRCENClassifier").stderr
     assert "which is not installed: pip install 'crcen[networks]'" in said
+
+
+def test_a_report_says_what_it_needs_and_works_where_that_is_there(run):
+    rng = np.random.default_rng(SEED)
+    x = rng.normal(size=400)
+    y = np.where(rng.random(400) < expit(2 * x - 2), "ill", "well")
+    pd.DataFrame({"x": x, "y": y}).to_csv(run.home / "r.csv", index=False)
+    code = "from crcen.command import main\nsys.exit(main(sys.argv[1:]))"
+    asked = ["report", "r.csv", "--target", "y"]
+    assert "a report needs" in run(code, *asked).stderr
+    ran = run(f"sys.meta_path.pop(0)\n{code}", *asked)
+    assert ran.returncode == 0, ran.stderr
+    assert "Use " in ran.stdout
+    assert (run.home / "r.csv.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_the_estimators_come_with_the_networks(run):
