@@ -120,6 +120,8 @@ def _rows(f: Findings) -> Shown:
     only = int((f.held.part < 0).sum())
     notes = {
         f"{t.without:,} rows without a label are left out.": t.without,
+        f"{t.copies:,} rows are as others in all that is learnt from and in class; if they are "
+        "copies, leave them out: a model that saw a row knows its copy.": t.copies,
         f"Rows of one group stay together; there are {_groups(t.groups):,}.": t.groups is not None,
         f"Models learn from the past; the first {only:,} rows only serve to learn from.": only,
         "Rows count in training as their weights say; counted are rows.": t.weights is not None,
