@@ -41,7 +41,7 @@ def answer(f: Findings) -> list[str]:
         f"Use {f.best} and call a row {positive} where its probability is above {_small(cut)}: of "
         f"rows held out, that finds {f.recall.value:.1%} of {positive} (95% interval "
         f"{f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms in 1,000 "
-        f"rows, of which {now.precision:.0%} are right."
+        f"rows, of which {_percent(now.precision)} are right."
     )
     if now.alarms > 0.5:
         first += (
@@ -221,6 +221,10 @@ def _said(notes: Mapping[str, object]) -> str:
 
 def _or_empty(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else ""
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}"
 
 
 def _small(value: float) -> str:
