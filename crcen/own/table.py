@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crcen.own.columns import Column, as_numbers, as_times, understand
 from crcen.reading import GAPS, as_text, known, read_frame, read_labels
-from crcen.validation import check_count
+from crcen.validation import FINITE, check_count, check_number
 
 FEWEST = 20  # rows of a class: in five folds there are four of them each
 
@@ -176,18 +176,17 @@ def _classes(
                 "is to be found, above=, or which of them is, positive=."
             )
         y, labels = read_labels(column, target, positive)
-    elif not np.isfinite(above):
-        raise ValueError(f"above={above!r} must be a finite number.")
     elif positive is not None:
         raise ValueError(f"above={above!r} and positive={positive!r} both name class 1: give one.")
     else:
+        above = check_number("above", above, FINITE)
         values = as_numbers(column)
         if values is None:
             raise ValueError(
                 f"above={above!r} takes a target of numbers, and {target!r} is none: name the "
                 "label that is to be found, positive=."
             )
-        y = (values > float(above)).to_numpy(dtype=np.int64)
+        y = (values > above).to_numpy(dtype=np.int64)
         labels = (f"{target} at most {above:g}", f"{target} above {above:g}")
     for label, n in zip(labels, (int((1 - y).sum()), int(y.sum())), strict=True):
         if n < fewest:

@@ -41,7 +41,7 @@ def answer(f: Findings) -> list[str]:
         f"Use {f.best} and call a row {positive} where its probability is above {_small(cut)}: of "
         f"rows held out, that finds {f.recall.value:.1%} of {positive} (95% interval "
         f"{f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms in 1,000 "
-        f"rows, of which {now.precision:.0%} are right."
+        f"rows, of which {_percent(now.precision)} are right."
     )
     if now.alarms > 0.5:
         first += (
@@ -120,6 +120,8 @@ def _rows(f: Findings) -> Shown:
     only = int((f.held.part < 0).sum())
     notes = {
         f"{t.without:,} rows without a label are left out.": t.without,
+        f"{t.copies:,} rows are as others in all that is learnt from and in class; if they are "
+        "copies, leave them out: a model that saw a row knows its copy.": t.copies,
         f"Rows of one group stay together; there are {_groups(t.groups):,}.": t.groups is not None,
         f"Models learn from the past; the first {only:,} rows only serve to learn from.": only,
         "Rows count in training as their weights say; counted are rows.": t.weights is not None,
@@ -221,6 +223,10 @@ def _said(notes: Mapping[str, object]) -> str:
 
 def _or_empty(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else ""
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}"
 
 
 def _small(value: float) -> str:
