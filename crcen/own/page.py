@@ -22,8 +22,8 @@ h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; marg
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line);
          vertical-align: top; }
-figure { margin: 0; }
-svg { background: #fff; max-width: 100%; height: auto; }
+figure { margin: 0; display: flex; flex-wrap: wrap; background: #fff; }
+svg { flex: 1 1 20rem; min-width: 0; height: auto; }
 .note, footer { color: #767676; font-size: .875rem; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; }
   .note, footer { color: #a0a4aa; } }
@@ -81,11 +81,12 @@ def _svg(f: Findings) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    figures = [Figure(figsize=(4.8, 3.6), layout="constrained") for _ in range(2)]
+    parts = []
     with rc_context({"svg.hashsalt": "crcen", "svg.fonttype": "path"}):
-        figure = Figure(figsize=(9.6, 3.8), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(f, figure.subplots(1, 2))
-        to = io.StringIO()
-        figure.savefig(to, format="svg", metadata={"Date": None})
-    svg = to.getvalue()
-    return svg[svg.index("<svg") :]
+        draw(f, [figure.subplots() for figure in figures])
+        for figure in figures:
+            to = io.StringIO()
+            FigureCanvasSVG(figure).print_svg(to, metadata={"Date": None})
+            parts.append(to.getvalue().partition("<svg")[2])
+    return "".join(f"<svg{part}" for part in parts)

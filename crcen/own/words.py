@@ -28,7 +28,7 @@ def answer(f: Findings) -> list[str]:
     positive = f"{f.table.labels[1]!r}"
     if f.slip is None or f.recall is None or f.specificity is None:
         return [
-            f"Nothing here tells {positive} from the rest: of rows held out, {f.best}, best of "
+            f"Nothing here tells {positive} from the rest: of rows held out, {_the(f.best)}, best of "
             f"the models, ranks one of {positive} above another in {f.area.value:.1%} of pairs "
             f"(95% interval {f.area.low:.1%} to {f.area.high:.1%}); chance does so in half. So no "
             "threshold and no weight is given: nothing that is promised of them would hold.",
@@ -38,7 +38,7 @@ def answer(f: Findings) -> list[str]:
     lam = f.slip.choice.lam
     cut = 1 - lam
     first = (
-        f"Use {f.best} and call a row {positive} where its probability is above {_small(cut)}: of "
+        f"Use {_the(f.best)} and call a row {positive} where its probability is above {_small(cut)}: of "
         f"rows held out, that finds {f.recall.value:.1%} of {positive} (95% interval "
         f"{f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms in 1,000 "
         f"rows, of which {_percent(now.precision)} are right."
@@ -219,6 +219,10 @@ def _groups(groups: NDArray[np.int64] | None) -> int:
 
 def _said(notes: Mapping[str, object]) -> str:
     return " ".join(note for note, holds in notes.items() if holds)
+
+
+def _the(model: str) -> str:
+    return f"the {model}" if model == NETWORK else model
 
 
 def _or_empty(value: float) -> str:
