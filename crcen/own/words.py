@@ -30,8 +30,9 @@ def answer(f: Findings) -> list[str]:
         return [
             f"Nothing here tells {positive} from the rest: of rows held out, {f.best}, best of "
             f"the models, ranks one of {positive} above another in {f.area.value:.1%} of pairs "
-            f"(95% interval {f.area.low:.1%} to {f.area.high:.1%}); chance does so in half. So no "
-            "threshold and no weight is given: nothing that is promised of them would hold.",
+            f"(95% interval for the best of {len(f.held.logits)}: {f.area.low:.1%} to "
+            f"{f.area.high:.1%}); chance does so in half. So no threshold and no weight is given: "
+            "nothing that is promised of them would hold.",
             "Collect more rows, or columns that know of the outcome.",
         ]
     now = f.slip.at(f.slip.prevalence)
