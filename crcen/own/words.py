@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crcen.own.columns import APART
 from crcen.own.findings import SURE, Findings
 from crcen.own.models import NETWORK
+from crcen.reading import few
 
 LITTLE = 0.05  # a chance below which something is said to be wrong
 
@@ -54,7 +56,19 @@ def answer(f: Findings) -> list[str]:
         f"{_times(lam / (1 - lam))} times, stands for the same trade at the threshold 1/2; a "
         "threshold can be changed without training again."
     )
-    return [first, second, _trust(f), *_tried(f)]
+    return [first, *_apart(f), second, _trust(f), *_tried(f)]
+
+
+def _apart(f: Findings) -> list[str]:
+    """Ask for what may be the outcome in disguise."""
+    names = [column.name for column in f.table.columns if APART in column.note]
+    if not names:
+        return []
+    return [
+        f"First ask of {few(names)} whether it is known before the outcome: it tells the classes "
+        "apart all by itself. If it is not known, this answer is worth nothing: leave it out, "
+        "--drop."
+    ]
 
 
 def _trust(f: Findings) -> str:
