@@ -80,6 +80,7 @@ def test_classes_that_lie_apart(frame, report):
     code, said, page = report(frame)
     assert code == 0
     assert "of which 100% are right" in said
+    assert "First ask of 'x' whether it is known before the outcome" in said
     assert "all by itself" in page
 
 

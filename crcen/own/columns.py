@@ -29,6 +29,7 @@ _OWNER = re.compile(r"(^|[\W_])(id|Id|ID)$|[a-z]I[dD]$")
 BOOLEANS = {"True": 1, "False": 0, "TRUE": 1, "FALSE": 0, "true": 1, "false": 0}
 LARGEST = float(np.finfo(np.float32).max)  # models take no larger numbers
 LEAK = 0.999  # of the area under the curve, from which a column is the target in disguise
+APART = "tells the classes apart all by itself: is it known before the outcome?"
 FEW = 20  # rows, fewer than which no column can be called a leak
 
 
@@ -251,4 +252,4 @@ def _separates(column: pd.Series[Any], y: NDArray[np.int64]) -> str:
     area = roc_auc_score(y, values)
     if max(area, 1 - area) < LEAK:
         return ""
-    return "tells the classes apart all by itself: is it known before the outcome?"
+    return APART

@@ -140,7 +140,8 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
     mean, error = gain.mean(), _error(gain, table, seen)
     off = np.array([0.0, -SURE, SURE]) * error
     better = Interval(*((mean + off) / constant[seen].mean()))
-    ranked = area(logits[best], y, None if table.groups is None else table.groups[seen])
+    groups = None if table.groups is None else table.groups[seen]
+    ranked = area(logits[best], y, groups, level=1 - 0.05 / len(logits))  # the best of several
     useful = ranked.low > 0.5
     p = expit(logits[best])
     slip = promise(p, y, **wish, scores="probabilities") if useful else None

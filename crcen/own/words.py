@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crcen.own.columns import APART
 from crcen.own.findings import SURE, Findings
 from crcen.own.models import NETWORK
+from crcen.reading import few
 
 LITTLE = 0.05  # a chance below which something is said to be wrong
 
@@ -30,8 +32,9 @@ def answer(f: Findings) -> list[str]:
         return [
             f"Nothing here tells {positive} from the rest: of rows held out, {_the(f.best)}, best of "
             f"the models, ranks one of {positive} above another in {f.area.value:.1%} of pairs "
-            f"(95% interval {f.area.low:.1%} to {f.area.high:.1%}); chance does so in half. So no "
-            "threshold and no weight is given: nothing that is promised of them would hold.",
+            f"(95% interval for the best of {len(f.held.logits)}: {f.area.low:.1%} to "
+            f"{f.area.high:.1%}); chance does so in half. So no threshold and no weight is given: "
+            "nothing that is promised of them would hold.",
             "Collect more rows, or columns that know of the outcome.",
         ]
     now = f.slip.at(f.slip.prevalence)
@@ -53,7 +56,19 @@ def answer(f: Findings) -> list[str]:
         f"{_times(lam / (1 - lam))} times, stands for the same trade at the threshold 1/2; a "
         "threshold can be changed without training again."
     )
-    return [first, second, _trust(f), *_tried(f)]
+    return [first, *_apart(f), second, _trust(f), *_tried(f)]
+
+
+def _apart(f: Findings) -> list[str]:
+    """Ask for what may be the outcome in disguise."""
+    names = [column.name for column in f.table.columns if APART in column.note]
+    if not names:
+        return []
+    return [
+        f"First ask of {few(names)} whether it is known before the outcome: it tells the classes "
+        "apart all by itself. If it is not known, this answer is worth nothing: leave it out, "
+        "--drop."
+    ]
 
 
 def _trust(f: Findings) -> str:
