@@ -71,7 +71,7 @@ class Findings(NamedTuple):
     models : DataFrame
         A row for each model, the constant first: how good its probabilities and its ranking are.
     best : str
-        The model of the least log loss.
+        Of the models that rank better than chance, if there are any, that of the least log loss.
     better : Interval
         How much less log loss it has than the constant, as a share of the constant's.
     area : Area
@@ -134,15 +134,17 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
     logits = {name: o[seen] for name, o in held.logits.items()}
     choose_lam(y, y, **wish, scores="logits")  # tells now if the wish is none or too much
     losses = {name: log_losses(o, table.y) for name, o in held.logits.items()}
-    best = min(logits, key=lambda name: losses[name][seen].mean())
+    groups = None if table.groups is None else table.groups[seen]
+    # Each interval allows for the others: the best of several is asked about.
+    ranked = {name: area(o, y, groups, level=1 - 0.05 / len(logits)) for name, o in logits.items()}
+    ranking = [name for name in logits if ranked[name].low > 0.5]
+    best = min(ranking or logits, key=lambda name: losses[name][seen].mean())
     constant = _constant(table, held)
     gain = constant[seen] - losses[best][seen]
     mean, error = gain.mean(), _error(gain, table, seen)
     off = np.array([0.0, -SURE, SURE]) * error
     better = Interval(*((mean + off) / constant[seen].mean()))
-    groups = None if table.groups is None else table.groups[seen]
-    ranked = area(logits[best], y, groups, level=1 - 0.05 / len(logits))  # the best of several
-    useful = ranked.low > 0.5
+    useful = best in ranking
     p = expit(logits[best])
     slip = promise(p, y, **wish, scores="probabilities") if useful else None
     recall = specificity = None
@@ -159,7 +161,7 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
         _models(table, held, constant, losses, best),
         best,
         better,
-        ranked,
+        ranked[best],
         useful,
         slip,
         recall,

@@ -27,6 +27,7 @@ from skrub import SquashingScaler, StringEncoder, TableVectorizer
 from threadpoolctl import threadpool_limits
 
 from crcen.own.table import Table
+from crcen.validation import check_count
 from crcen.weights import imbalance_ratio, lam_from_alpha
 
 Floats = NDArray[np.float64]
@@ -90,8 +91,7 @@ def hold_out(
     alphas : sequence of float, default=(0.25, 1.0, 4.0)
         Weights of the networks beside the one that has none.
     most : int, default=20_000
-        Most rows to train on. Of more, all of the smaller class are kept, if they are no more than
-        half of these, and of the larger as many as fit, which count as many times more.
+        Most rows to train on. Of more, a sample is taken, see `sample`.
     seed : int, default=0
         Of the parts, the samples and the networks' starting values.
     n_jobs : int, optional
@@ -104,6 +104,7 @@ def hold_out(
     HeldOut
         The logits of each model.
     """
+    seed = check_count("seed", seed, 0)
     n, ratio = len(table.y), imbalance_ratio(table.y)
     part = np.full(n, -1)
     lams: dict[float | None, float] = {}
@@ -219,13 +220,17 @@ def _by_time(times: NDArray[Any], groups: Ints | None, parts: int) -> list[tuple
 def sample(
     table: Table, rows: Ints, most: int, rng: np.random.Generator
 ) -> tuple[Ints, Floats | None]:
-    """Keep `most` rows, and let those of a class that is sampled count for those left out."""
+    """Keep `most` rows: a tenth of them of the rarer class, or its share of all if that is more.
+
+    Rows count for those of their class that are left out. The more unlike these counts, the more
+    a model is drawn to single rows, and the more it announces on others: so no more than a tenth.
+    """
     weight = None if table.weights is None else table.weights[rows]
     if rows.size <= most:
         return rows, weight
     y = table.y[rows]
     counts = np.bincount(y, minlength=2)
-    small = min(int(counts.min()), most // 2)
+    small = min(int(counts.min()), max(most // 10, round(most * counts.min() / y.size)))
     wanted = np.where(counts == counts.min(), small, most - small)
     kept = np.sort(
         np.concatenate(

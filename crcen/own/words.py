@@ -30,8 +30,8 @@ def answer(f: Findings) -> list[str]:
     positive = f"{f.table.labels[1]!r}"
     if f.slip is None or f.recall is None or f.specificity is None:
         return [
-            f"Nothing here tells {positive} from the rest: of rows held out, {_the(f.best)}, best of "
-            f"the models, ranks one of {positive} above another in {f.area.value:.1%} of pairs "
+            f"Nothing here tells {positive} from the rest: of rows held out, {_the(f.best)}, best "
+            f"of the models, ranks one of {positive} above another in {f.area.value:.1%} of pairs "
             f"(95% interval for the best of {len(f.held.logits)}: {f.area.low:.1%} to "
             f"{f.area.high:.1%}); chance does so in half. So no threshold and no weight is given: "
             "nothing that is promised of them would hold.",
@@ -41,9 +41,9 @@ def answer(f: Findings) -> list[str]:
     lam = f.slip.choice.lam
     cut = 1 - lam
     first = (
-        f"Use {_the(f.best)} and call a row {positive} where its probability is above {_small(cut)}: of "
-        f"rows held out, that finds {f.recall.value:.1%} of {positive} (95% interval "
-        f"{f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms in 1,000 "
+        f"Use {_the(f.best)} and call a row {positive} where its probability is above "
+        f"{_small(cut)}: of rows held out, that finds {f.recall.value:.1%} of {positive} (95% "
+        f"interval {f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms in 1,000 "
         f"rows, of which {_percent(now.precision)} are right."
     )
     if now.alarms > 0.5:
@@ -80,12 +80,10 @@ def _trust(f: Findings) -> str:
         f"are {_ones(f)}"
     )
     apart = np.isfinite(line.slope) and abs(line.slope - 1) > SURE * line.slope_error
-    if low <= 0.5 <= high and not apart and f.better.value > 0:
-        return f"Its probabilities can be taken as they are: {sums}."
     wrong = []
     if f.better.value <= 0:
         wrong.append(f"they say less than the share of {f.table.labels[1]!r} alone does")
-    if not low <= 0.5 <= high:
+    if not low <= 0.5 <= high and abs(found.announced - _ones(f)) >= 1:
         wrong.append(
             f"they are those of another share of {f.table.labels[1]!r} (an audit finds lambda = "
             f"{found.lam:.3f}, 95% interval {low:.3f} to {high:.3f})"
@@ -95,6 +93,8 @@ def _trust(f: Findings) -> str:
         wrong.append(
             f"they are {how} (Platt's slope {line.slope:.2f} ± {SURE * line.slope_error:.2f})"
         )
+    if not wrong:
+        return f"Its probabilities can be taken as they are: {sums}."
     return f"Do not report its probabilities as they are: {'; and '.join(wrong)}; {sums}."
 
 
