@@ -43,8 +43,8 @@ def answer(f: Findings) -> list[str]:
     first = (
         f"Use {_the(f.best)} and call a row {positive} where its probability is above "
         f"{_small(cut)}: of rows held out, that finds {f.recall.value:.1%} of {positive} (95% "
-        f"interval {f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms in 1,000 "
-        f"rows, of which {_percent(now.precision)} are right."
+        f"interval {f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms "
+        f"in 1,000 rows, of which {_percent(now.precision)} are right."
     )
     if now.alarms > 0.5:
         first += (
