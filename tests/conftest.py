@@ -111,8 +111,8 @@ def write_small_book(root):
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    needed = ("__init__.py", "datasets.py", "mishaps.py", "raw.py", "sets.csv")
-    study = [f"crcen/study/{name}" for name in needed]
+    needed = ("__init__.py", "datasets.py", "raw.py", "sets.csv")
+    study = ["crcen/mishaps.py", *(f"crcen/study/{name}" for name in needed)]
     driver = [f"notebooks/driver/{path.name}" for path in ROOT.glob("notebooks/driver/*.py")]
     for name in ("_config.yml", "CITATION.cff", *study, *driver):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
