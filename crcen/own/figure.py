@@ -37,7 +37,7 @@ def draw(f: Findings, axes: Any) -> None:
             f.recall.value,
             [[f.recall.value - f.recall.low], [f.recall.high - f.recall.value]],
             fmt="o",
-            color="black",
+            color=GREY,
             ms=6,
             capsize=3,
             label="the choice, 95% interval",

@@ -81,8 +81,13 @@ def digest(path: Path) -> str:
 
 
 def basis(root: Path, source: Path) -> dict[str, str]:
-    """Return the checksums of what a chapter's numbers rest on, but for data and the record."""
+    """Return the checksums of what a chapter's numbers rest on, but for data and the record.
+
+    Nothing rests on `crcen.own`, the report on a reader's table, but a chapter that names it.
+    """
     files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()} | {source}
+    if "crcen.own" not in source.read_text("utf8"):
+        files = {path for path in files if root / "crcen/own" not in path.parents}
     return {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
 
 
