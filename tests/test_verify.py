@@ -439,6 +439,19 @@ def test_a_chapter_rests_on_all_modules_beside_it_that_it_imports():
     assert {"crcen/solver.py", "crcen/study/fit.py", "notebooks/engine.md"} <= files.keys()
 
 
+def test_only_a_chapter_that_names_the_report_of_ones_own_rests_on_it():
+    for name, rests in (("engine", False), ("your-data", True)):
+        files = verify.basis(ROOT, ROOT / f"notebooks/{name}.md")
+        assert ("crcen/own/models.py" in files) == rests
+    # Nothing else in the module imports it, or a chapter could rest on it unseen.
+    importing = {
+        path.relative_to(ROOT).as_posix()
+        for path in [*ROOT.glob("crcen/**/*.py"), *ROOT.glob("notebooks/*.py")]
+        if re.search(r"^\s*(from|import) crcen\.own", path.read_text("utf8"), re.MULTILINE)
+    }
+    assert {name for name in importing if not name.startswith("crcen/own/")} == {"crcen/command.py"}
+
+
 def test_every_chapter_and_claim_is_recorded():
     recorded = json.loads((ROOT / verify.RECORD).read_text("utf8"))
     jobs = {job.source.stem for job in plan.plan(ROOT, verify.PROFILE)}
