@@ -3,7 +3,9 @@ import json
 import os
 import subprocess
 import sys
+from uuid import uuid4
 
+import psutil
 import pytest
 import run
 from conftest import ROOT
@@ -137,6 +139,37 @@ def test_a_kernel_that_does_not_start_is_started_again():
     failures = iter([RuntimeError("something else")])
     with pytest.raises(RuntimeError, match="something else"):
         execution.started(start)
+
+
+STARTS = """
+import subprocess, sys
+for _ in range(60):
+    subprocess.Popen(["sleep", "100"])
+    print(flush=True)
+"""
+
+
+def test_what_a_worker_starts_while_it_is_ended_does_not_live_on():
+    """As a kernel would, and tell of the scratch folder that it is missing."""
+    token = uuid4().hex
+    environment = os.environ | {"CRCEN_STARTED_BY": token}
+    for _ in range(5):
+        with subprocess.Popen(
+            [sys.executable, "-c", STARTS], env=environment, stdout=subprocess.PIPE
+        ) as worker:
+            worker.stdout.readline()
+            execution._end(worker.pid)
+        _, left = psutil.wait_procs(
+            [p for p in psutil.process_iter() if started_by(p, token)], timeout=20
+        )  # as the signal may need a moment; a process that it missed sleeps for longer
+        assert not left
+
+
+def started_by(process, token):
+    try:
+        return process.environ().get("CRCEN_STARTED_BY") == token
+    except psutil.Error:  # gone meanwhile, or a stranger's
+        return False
 
 
 @pytest.mark.slow

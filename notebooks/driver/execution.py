@@ -124,10 +124,20 @@ def _end(pid: int) -> None:
     """Kill a worker process with its kernel: half a chapter is of no use."""
     with suppress(psutil.NoSuchProcess):
         worker = psutil.Process(pid)
+        if pid != os.getpid():
+            _halt(worker)  # a kernel that it starts meanwhile would not be counted, and live on
         family = [worker, *worker.children(recursive=True)]
         for process in sorted(family, key=lambda process: process.pid == os.getpid()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def _halt(process: psutil.Process) -> None:
+    """Stop a process, and wait until it stands still."""
+    process.suspend()
+    still = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    while process.status() not in still:
+        time.sleep(0.001)
 
 
 def started(run: Callable[[], Any], attempts: int = 5) -> Any:
