@@ -1,8 +1,9 @@
 r"""A promise slip: what was chosen and what was promised of it, and whether later rows keep it.
 
-The promise is that of every later minority row at least a share :math:`R` is found, and of every
-majority row at least a share :math:`S` is left alone. Later rows are looked at as they come, so the
-test has to be valid at any time: a martingale that is small while the promise stands.
+The promise is that of later minority rows at least a share :math:`R` is found, that of majority
+rows at least a share :math:`S` is left alone and, if a precision was wished for, that of the alarms
+at least a share :math:`P` is right. Later rows are looked at as they come, so the test has to be
+valid at any time: a martingale that is small while the promise stands.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SHARES = ("recall", "specificity", "gained")  # of a choice
 
 
 class Kept(NamedTuple):
-    """How one of the two promises fares on later rows.
+    """How one promise fares on later rows.
 
     Attributes
     ----------
@@ -56,21 +57,24 @@ class Kept(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What later rows say of a slip: the promises of recall and of specificity.
+    """What later rows say of a slip, promise by promise.
 
     Attributes
     ----------
     recall, specificity : Kept
-        The two promises.
+        The promises of every slip.
+    precision : Kept or None
+        That of a slip on which a precision was wished for.
     """
 
     recall: Kept
     specificity: Kept
+    precision: Kept | None = None
 
     @property
     def broken(self) -> bool:
         """Whether one of the promises is broken."""
-        return self.recall.since is not None or self.specificity.since is not None
+        return any(kept is not None and kept.since is not None for kept in self)
 
 
 class Outlook(NamedTuple):
@@ -130,16 +134,17 @@ class Slip(NamedTuple):
     def check(self, values: ArrayLike, y: ArrayLike, level: float = 0.95) -> Check:
         r"""Say whether later rows keep the promises, however often they are looked at.
 
-        Promised are the lower ends of exact intervals for recall and specificity, at
-        :math:`a = (1 - \text{level})/4` each. That of a promise of p, after k of n rows, is broken
-        when
+        Promised are the lower ends of exact intervals for m shares, recall and specificity and, if
+        it was wished for, precision, at :math:`a = (1 - \text{level})/(2m)` each. That of a promise
+        of p, after k of n rows, is broken when
 
         .. math:: E_n = \frac{1}{p} \int_0^p
                   \frac{\theta^k (1-\theta)^{n-k}}{p^k (1-p)^{n-k}} \, d\theta \ge \frac1a ,
 
-        a martingale at a share of p and a supermartingale above it. By Ville's inequality the two
-        intervals and the two martingales together call rows without drift broken with a
-        probability of at most ``1 - level``, also when you look after each row.
+        a martingale at a share of p and a supermartingale above it. By Ville's inequality the m
+        intervals and the m martingales together call rows without drift broken with a probability
+        of at most ``1 - level``, also when you look after each row. A precision breaks, too, where
+        the classes are as before and the minority has become rarer: `at` says how much.
 
         Parameters
         ----------
@@ -153,7 +158,7 @@ class Slip(NamedTuple):
         Returns
         -------
         Check
-            Both promises, with the evidence against each.
+            The promises, with the evidence against each.
 
         Raises
         ------
@@ -161,13 +166,16 @@ class Slip(NamedTuple):
             If the labels are not zeros and ones, the scores not one number for each of them, or
             `level` is outside (0, 1).
         """
-        a = (1 - check_number("level", level, BETWEEN)) / 4
+        wished = "precision" in self.wish
+        a = (1 - check_number("level", level, BETWEEN)) / (6 if wished else 4)
         labels = check_binary(y)
-        o = scores_as_logits(values, labels.size, self.scores)
-        cut = _as_logit(self.threshold, self.scores)
+        found = scores_as_logits(values, labels.size, self.scores) > _as_logit(
+            self.threshold, self.scores
+        )
         return Check(
-            _kept(self.choice.recall, o > cut, labels == 1, a),
-            _kept(self.choice.specificity, o <= cut, labels == 0, a),
+            _kept(self.choice.recall, found, labels == 1, a),
+            _kept(self.choice.specificity, ~found, labels == 0, a),
+            _kept(self.choice.precision, labels == 1, found, a) if wished else None,
         )
 
     def at(self, prevalence: float) -> Outlook:
@@ -258,7 +266,7 @@ def promise(
     ----------
     values, y, recall, precision, cost_ratio, expense, capacity, confidence, lam, scores
         As for `crcen.choose_lam`, one wish or several. Later rows are checked for recall and
-        specificity; a precision follows from them and the prevalence, see `Slip.at`.
+        specificity, and for a precision if it was wished for.
 
     Returns
     -------
@@ -305,7 +313,7 @@ def promise(
 
 
 def _kept(made: Share, good: NDArray[np.bool_], of: NDArray[np.bool_], a: float) -> Kept:
-    """Follow one promise through the rows of its class."""
+    """Follow one promise through the rows that it is of."""
     promised = made.interval(1 - 2 * a)[0]
     at, good = np.flatnonzero(of), good[of]
     if not good.size or not promised:  # nothing yet, or nothing that could be broken

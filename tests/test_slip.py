@@ -92,6 +92,31 @@ def test_drift_is_told(which, rng):
     assert getattr(found, other).evidence < 1e-3 * getattr(found, which).evidence
 
 
+@pytest.mark.parametrize("confidence", [None, 0.9])
+def test_a_precision_that_was_wished_for_is_watched(confidence, rng):
+    """A minority that becomes rarer breaks it, and neither recall nor specificity."""
+    slip = promise(*rows(rng, 4000), precision=0.6, confidence=confidence)
+    rarer = slip.check(*rows(rng, 20_000, share=0.03))
+    assert rarer.precision.since is not None
+    assert (rarer.recall.since, rarer.specificity.since) == (None, None)
+    o, y = rows(rng, 20_000)
+    as_before = slip.check(o, y)
+    assert as_before.precision.since is None
+    assert as_before.precision.found == Share(
+        int(y[o > slip.threshold].sum()), int((o > slip.threshold).sum())
+    )
+    assert promise(*rows(rng, 4000), recall=0.6).check(o, y).precision is None
+
+
+@pytest.mark.slow
+def test_of_500_years_a_precision_makes_at_most_5_in_100_called_broken(rng):
+    broken = 0
+    for _ in range(500):
+        slip = promise(*rows(rng, 2000), precision=0.4, confidence=0.9)
+        broken += slip.check(*rows(rng, 4000)).broken
+    assert broken <= 25
+
+
 def test_rows_before_the_drift_do_not_hide_it_and_are_counted(rng):
     slip = promise(*rows(rng, 2000), recall=0.8)
     o, y = rows(rng, 6000)
