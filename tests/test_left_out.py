@@ -47,6 +47,16 @@ def test_a_direction_that_nothing_determines_changes_no_leverage(seed):
     )
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("k", [3, 50])  # fewer parameters than rows, and more
+def test_the_unit_of_a_column_changes_no_leverage(seed, unit, k):
+    rng = np.random.default_rng(seed)
+    Z, c = rng.normal(size=(30, k)), rng.uniform(0.1, 1, size=30)
+    units = np.r_[unit, np.ones(k - 1)]
+    penalty = np.r_[0.0, rng.uniform(0.5, 2, size=k - 1)]
+    assert leverage(Z * units, c, penalty) == pytest.approx(leverage(Z, c, penalty), abs=ROUNDING)
+
+
 def test_a_bias_alone_has_a_closed_form():
     """Each row has the leverage of its share of the curvature, here 1/n."""
     y = np.array([1, 0, 0, 0])

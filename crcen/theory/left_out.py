@@ -32,6 +32,7 @@ from crcen.validation import (
 from crcen.weights import alpha_from_lam
 
 SURE = 1e-12  # p (1 - p) of a row that is as good as certain; less would divide zero by zero
+NOTHING = 1e-30  # of a column's curvature: a penalty that rounding hides
 FULL = 1 - 1e-9  # a row that alone determines its fit is taken to leave this much of it
 
 
@@ -82,9 +83,13 @@ def leverage(Z: ArrayLike, curvature: ArrayLike, penalty: ArrayLike) -> Values:
         )
     with np.errstate(over="ignore"):
         J = np.sqrt(c)[:, None] * rows
-        finite = np.isfinite(np.square(J).sum() + free.sum())
-    if not finite:
-        raise ValueError("Z, or X behind it, is too large for its squares: scale the columns.")
+    if not np.isfinite(J).all():
+        raise ValueError("Z, or X behind it, is too large: scale the columns.")
+    # The unit of a column changes no leverage, but its squares might be out of range.
+    unit = np.maximum(np.abs(J).max(axis=0, initial=0.0), np.sqrt(free))
+    unit[unit == 0] = 1.0
+    J, free = J / unit, free / unit / unit
+    free[free < NOTHING] = 0.0
     if c.size < free.size:
         return _by_rows(J[:, free > 0] / np.sqrt(free[free > 0]), J[:, free == 0])
     H = J.T @ J + np.diag(free)
@@ -134,7 +139,7 @@ def left_out_logits(clf: CRCENClassifier, X: ArrayLike, y: ArrayLike) -> Values:
     ------
     ValueError
         If `y` is not of zeros and ones, or `X` not a row of finite numbers for each, as many as the
-        model was fitted to and none too large for its square.
+        model was fitted to and none too large for its product with a curvature.
 
     References
     ----------
