@@ -191,15 +191,15 @@ def _choose(asked: argparse.Namespace) -> int:
         print(f"an audit finds lambda {lam:.4f} behind the scores")
     else:
         lam = float(asked.lam) if asked.lam.replace(".", "", 1).isdigit() else asked.lam
-    wish = {name: getattr(asked, name) for name in WISHES}
+    wish = _wish(asked)
     if asked.cost_column:
         return _choose_by_row(asked, y, values, lam)
     if asked.undecided:
         return _choose_two(asked, y, values, lam)
-    slip = promise(y=y, values=values, lam=lam, scores=kind, confidence=asked.confidence, **wish)
+    slip = promise(values, y, **wish, lam=lam, scores=kind)
     choice = slip.choice
     print(f"decide for the minority where the score is above {CUT(slip.threshold)}")
-    for what in ("recall", "specificity", *(["precision"] if asked.precision else [])):
+    for what in ("recall", "specificity", *({"precision"} & {*wish})):
         share = getattr(choice, what)
         low, high = share.interval()
         print(f"{what} {share.value:.3f} here, 95% interval {low:.3f} to {high:.3f}")
@@ -213,7 +213,7 @@ def _choose(asked: argparse.Namespace) -> int:
 
 def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
     """Say where to decide for the minority if a miss costs what a column says."""
-    others = [name for name in (*WISHES, "confidence", "slip", "undecided") if getattr(asked, name)]
+    others = [*_wish(asked), *(name for name in ("slip", "undecided") if getattr(asked, name))]
     if others:
         raise ValueError(
             f"cost_column={asked.cost_column!r} is a wish by itself: leave out {', '.join(others)}."
@@ -240,15 +240,17 @@ def _choose_by_row(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> 
 
 def _choose_two(asked: argparse.Namespace, y: Any, values: Any, lam: Any) -> int:
     """Say what to dismiss, where to raise an alarm, and what is left."""
-    others = [name for name in ("cost_ratio", "slip") if getattr(asked, name)]
+    wish = _wish(asked)
+    others = [*({"cost_ratio"} & {*wish}), *(["slip"] if asked.slip else [])]
     if others:
         raise ValueError(
             "undecided goes with recall, precision, expense and capacity: leave out "
             f"{' and '.join(others)}."
         )
+    if "recall" not in wish:
+        raise ValueError("undecided dismisses rows by a recall: give --recall.")
     kind: Any = "logits" if asked.logits else "probabilities"
-    wish = {name: getattr(asked, name) for name in WISHES if name != "cost_ratio"}
-    found = triage(values, y, lam=lam, scores=kind, confidence=asked.confidence, **wish)
+    found = triage(values, y, **wish, lam=lam, scores=kind)
     cuts = [_log_odds(lam, y) - logit(choice.lam) for choice in found]
     low, high = cuts if asked.logits else expit(cuts)
     print(f"dismiss up to {CUT(low)}, raise an alarm above {CUT(high)}, leave the rest undecided")
@@ -273,8 +275,9 @@ def _check(asked: argparse.Namespace) -> int:
     slip = Slip.read(asked.slip)
     y, values = _read(asked)
     found = slip.check(values, y, asked.level)
-    for what, kept in zip(("recall", "specificity"), found, strict=True):
-        print(f"{what}: {_sentence(kept)}")
+    for what, kept in found._asdict().items():
+        if kept:
+            print(f"{what}: {_sentence(kept)}")
     print(f"the promise of {slip.made} {'is broken' if found.broken else 'stands'}")
     return int(found.broken)
 

@@ -36,7 +36,7 @@ def told(table, logits, weighted=None, parts=5, part=None):
     part = np.arange(n) % parts if part is None else part
     worse = 20 * np.sin(np.arange(n))
     said = dict(zip(PLAIN, (logits, worse, worse), strict=True))
-    return HeldOut(part, said, weighted or {}, {None: 1e-3}, n, False)
+    return HeldOut(part, said, weighted or {}, n, False)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ BOOLEANS = {"True": 1, "False": 0, "TRUE": 1, "FALSE": 0, "true": 1, "false": 0}
 LARGEST = float(np.finfo(np.float32).max)  # models take no larger numbers
 LEAK = 0.999  # of the area under the curve, from which a column is the target in disguise
 APART = "tells the classes apart all by itself: is it known before the outcome?"
+MANY = 40  # levels, from which on a text counts as text and no longer as a category
 FEW = 20  # rows, fewer than which no column can be called a leak
 
 
@@ -56,9 +57,7 @@ class Column(NamedTuple):
         return self.kind not in ("constant", "empty", "identifier")
 
 
-def understand(
-    X: pd.DataFrame, y: NDArray[np.int64], many: int = 40
-) -> tuple[pd.DataFrame, list[Column]]:
+def understand(X: pd.DataFrame, y: NDArray[np.int64]) -> tuple[pd.DataFrame, list[Column]]:
     """Tell what each column is, and keep those that a model can learn from.
 
     Parameters
@@ -67,8 +66,6 @@ def understand(
         The columns as they were read.
     y : ndarray of int
         Zeros and ones.
-    many : int, default=40
-        Levels from which a text counts as text and no longer as a category.
 
     Returns
     -------
@@ -92,7 +89,7 @@ def understand(
     kept: dict[str, pd.Series[Any]] = {}
     columns = []
     for name in X:
-        column, found = _understood(str(name), X[name], many)
+        column, found = _understood(str(name), X[name])
         if found.used and (leak := _separates(column, y)):
             found = found._replace(note=f"{found.note}; {leak}".removeprefix("; "))
         if found.used:
@@ -151,7 +148,7 @@ def as_times(column: pd.Series[Any]) -> pd.Series[Any] | None:
     return None if kind == "text" else values
 
 
-def _understood(name: str, column: pd.Series[Any], many: int) -> tuple[pd.Series[Any], Column]:
+def _understood(name: str, column: pd.Series[Any]) -> tuple[pd.Series[Any], Column]:
     """Tell what a column is, and what of it is learnt from."""
     column, kind, note = _typed(column)
     large = column.abs() > LARGEST if kind == "number" else np.zeros(len(column), dtype=bool)
@@ -166,7 +163,7 @@ def _understood(name: str, column: pd.Series[Any], many: int) -> tuple[pd.Series
         kind = "constant"
     elif key or (kind == "number" and _counts(name, there)):
         kind = "identifier"
-    elif kind == "text" and levels < many:
+    elif kind == "text" and levels < MANY:
         kind = "category"
     if not (found := Column(name, kind, "left out")).used:
         return column, found

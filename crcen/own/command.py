@@ -51,6 +51,10 @@ def run(asked: argparse.Namespace, wish: dict[str, float]) -> int:
         from crcen.own.words import answer
     except ModuleNotFoundError as error:
         raise ImportError(f"a report needs {error.name}: pip install 'crcen[report]'.") from None
+    page = asked.page or Path(f"{asked.table.name}.html")
+    for name, path in {"page": page, "slip": asked.slip, "scores": asked.scores}.items():
+        if path and not path.parent.is_dir():  # told before minutes of work
+            raise ValueError(f"{name}={str(path)!r}: there is no folder {str(path.parent)!r}.")
     table = read_table(
         asked.table,
         asked.target,
@@ -70,7 +74,6 @@ def run(asked: argparse.Namespace, wish: dict[str, float]) -> int:
     found = find(table, held, **(wish if {*wish} - {"confidence"} else WISH | wish))
     for line in answer(found):
         print(line)
-    page = asked.page or Path(f"{table.name}.html")
     write_page(found, page)
     print(f"the page: {page}")
     if asked.slip and found.slip:

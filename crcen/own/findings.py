@@ -88,6 +88,8 @@ class Findings(NamedTuple):
         The network at several weights, and the plain network at the thresholds that match.
     audit : Audit
         Of the best model's probabilities.
+    ones : int
+        Rows of class 1 among those held out.
     """
 
     table: Table
@@ -104,6 +106,7 @@ class Findings(NamedTuple):
     trial: Trial | None
     weights: pd.DataFrame
     audit: Audit
+    ones: int
 
 
 def find(table: Table, held: HeldOut, **wish: float) -> Findings:
@@ -116,8 +119,7 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
     held : HeldOut
         The models' logits, of `crcen.own.models.hold_out`.
     **wish : float
-        One of `recall`, `cost_ratio`, `expense` and `capacity`, and with a recall `confidence`, as
-        of `crcen.choose_lam`.
+        As of `crcen.choose_lam`, one or several.
 
     Returns
     -------
@@ -169,6 +171,7 @@ def find(table: Table, held: HeldOut, **wish: float) -> Findings:
         _trial(table, held, losses, wish) if useful else None,
         _weights(table, held),
         audit(y, p),
+        int(y.sum()),
     )
 
 
@@ -198,20 +201,14 @@ def _share(found: NDArray[np.bool_], table: Table, seen: NDArray[np.bool_], labe
     """
     n, k = found.size, int(found.sum())
     share = k / n
-    rows = n / _alike_rows(found.astype(np.float64), table, seen & (table.y == label))
+    rows = n / _alike(found.astype(np.float64), table, seen & (table.y == label))
     a, b = share * rows, (1 - share) * rows
     low = float(beta.ppf(0.025, a, b + 1)) if k else 0.0
     high = float(beta.ppf(0.975, a + 1, b)) if k < n else 1.0
     return Interval(share, low, high)
 
 
-def _alike(decided: Floats, table: Table) -> float:
-    """Say how much rows of class 1 of a group are alike in what was decided for them."""
-    of = (table.y == 1) & np.isfinite(decided)
-    return _alike_rows(decided[of], table, of)
-
-
-def _alike_rows(found: Floats, table: Table, of: NDArray[np.bool_]) -> float:
+def _alike(found: Floats, table: Table, of: NDArray[np.bool_]) -> float:
     """Compute the design effect of groups, at least 1: how much the variance of a share grows."""
     share = found.mean()
     if table.groups is None or not 0 < share < 1:
@@ -271,7 +268,10 @@ def _trial(table: Table, held: HeldOut, losses: dict[str, Floats], wish: Wish) -
                 "accused": int(found[of & (y == 0)].sum()),
             }
         )
-    return _told(pd.DataFrame(rows), _alike(decided, table), wish, ordered) if rows else None
+    if not rows:
+        return None
+    of = (table.y == 1) & np.isfinite(decided)
+    return _told(pd.DataFrame(rows), _alike(decided[of], table, of), wish, ordered)
 
 
 def _told(parts: pd.DataFrame, alike: float, wish: Wish, ordered: bool) -> Trial:

@@ -54,8 +54,6 @@ class HeldOut(NamedTuple):
         Of each model that is not weighted; nan where `part` is -1.
     weighted : dict of float to ndarray of shape (n,)
         Of the network at each alpha.
-    l2 : dict of float or None to float
-        The penalty that all rows together choose for a network, at each alpha; None: not weighted.
     trained_on : int
         Rows of the largest training.
     sampled : bool
@@ -65,7 +63,6 @@ class HeldOut(NamedTuple):
     part: Ints
     logits: dict[str, Floats]
     weighted: dict[float, Floats]
-    l2: dict[float | None, float]
     trained_on: int
     sampled: bool
 
@@ -126,19 +123,18 @@ def hold_out(
         for alpha, o in answer.tried.items():
             tried[alpha][:, test] = o
         trained_on = max(trained_on, answer.trained_on)
-    chosen, l2s = {}, {}
+    chosen = {}
     for alpha, lam in lams.items():
         c = np.where(table.y == 1, lam, 1 - lam) * (1.0 if table.weights is None else table.weights)
         losses = np.stack([c * log_losses(o, table.y) for o in tried[alpha]])
         which = choose_elsewhere(losses, part, ordered=table.times is not None)
         chosen[alpha] = np.where(part < 0, np.nan, tried[alpha][which, np.arange(n)])
-        l2s[alpha] = L2[int(losses[:, part >= 0].mean(axis=1).argmin())]
     if None in chosen:
         logits[NETWORK] = chosen.pop(None)
     weighted = {a: o for a, o in chosen.items() if a is not None}
     logits = {name: logits[name] for name in PLAIN}
     sampled = trained_on < max(train.size for train, _ in divided)
-    return HeldOut(part, logits, weighted, l2s, trained_on, sampled)
+    return HeldOut(part, logits, weighted, trained_on, sampled)
 
 
 class _Answer(NamedTuple):

@@ -44,19 +44,16 @@ def answer(f: Findings) -> list[str]:
         f"Use {_the(f.best)} and call a row {positive} where its probability is above "
         f"{_small(cut)}: of rows held out, that finds {f.recall.value:.1%} of {positive} (95% "
         f"interval {f.recall.low:.1%} to {f.recall.high:.1%}), with {1000 * now.alarms:.0f} alarms "
-        f"in 1,000 rows, of which {_percent(now.precision)} are right."
+        f"in 1,000 rows, of which {_percent(now.precision)} are right; the same trade at 1/2 is "
+        f"that of a model trained with lambda = {_small(lam)}, a {positive} row counted "
+        f"{_times(lam / (1 - lam))} times."
     )
     if now.alarms > 0.5:
         first += (
             " More than half of all rows would be called: this wish is dear with what the columns "
             "know."
         )
-    second = (
-        f"A model trained with lambda = {_small(lam)}, a {positive} row counted "
-        f"{_times(lam / (1 - lam))} times, stands for the same trade at the threshold 1/2; a "
-        "threshold can be changed without training again."
-    )
-    return [first, *_apart(f), second, _trust(f), *_tried(f)]
+    return [first, *_apart(f), _trust(f), *_tried(f)]
 
 
 def _apart(f: Findings) -> list[str]:
@@ -73,17 +70,15 @@ def _apart(f: Findings) -> list[str]:
 
 def _trust(f: Findings) -> str:
     found, line = f.audit, f.audit.line
-    n = int((f.held.part >= 0).sum())
     low, high = found.interval()
     sums = (
-        f"they announce {found.announced:.0f} rows of {f.table.labels[1]!r} among {n}, and there "
-        f"are {_ones(f)}"
+        f"they announce {found.announced:.0f} rows of {f.table.labels[1]!r}, and there are {f.ones}"
     )
     apart = np.isfinite(line.slope) and abs(line.slope - 1) > SURE * line.slope_error
     wrong = []
     if f.better.value <= 0:
         wrong.append(f"they say less than the share of {f.table.labels[1]!r} alone does")
-    if not low <= 0.5 <= high and abs(found.announced - _ones(f)) >= 1:
+    if not low <= 0.5 <= high and abs(found.announced - f.ones) >= 1:
         wrong.append(
             f"they are those of another share of {f.table.labels[1]!r} (an audit finds lambda = "
             f"{found.lam:.3f}, 95% interval {low:.3f} to {high:.3f})"
@@ -96,10 +91,6 @@ def _trust(f: Findings) -> str:
     if not wrong:
         return f"Its probabilities can be taken as they are: {sums}."
     return f"Do not report its probabilities as they are: {'; and '.join(wrong)}; {sums}."
-
-
-def _ones(f: Findings) -> int:
-    return int(f.table.y[f.held.part >= 0].sum())
 
 
 def _tried(f: Findings) -> list[str]:
