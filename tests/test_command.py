@@ -171,14 +171,6 @@ def test_rows_of_a_group_stay_together_and_later_ones_are_not_learnt_from(
     assert "Use " in capsys.readouterr().out
 
 
-def test_a_report_says_what_it_lacks(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "skrub", None)
-    for name in [name for name in sys.modules if name.startswith("crcen.own")]:
-        monkeypatch.delitem(sys.modules, name)
-    assert main(["report", "loans.csv", "--target", "status"]) == 2
-    assert "a report needs skrub: pip install 'crcen[report]'." in capsys.readouterr().err
-
-
 def test_several_wishes_are_kept_or_two_of_them_are_named(folder, capsys):
     asked = ["choose", "now.csv", *COLUMNS, "--recall", "0.7", "--expense", "90"]
     assert main([*asked, "--capacity", "0.5", "--precision", "0.2"]) == 0

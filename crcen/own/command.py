@@ -43,14 +43,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace, wish: dict[str, float]) -> int:
     """Read the table, compare models, answer, and write what is asked for."""
-    try:
-        from crcen.own.findings import find
-        from crcen.own.models import hold_out
-        from crcen.own.page import write_page
-        from crcen.own.table import read_table
-        from crcen.own.words import answer
-    except ModuleNotFoundError as error:
-        raise ImportError(f"a report needs {error.name}: pip install 'crcen[report]'.") from None
+    from crcen.own.findings import find
+    from crcen.own.models import hold_out
+    from crcen.own.page import write_page
+    from crcen.own.table import read_table
+    from crcen.own.words import answer
+
     page = asked.page or Path(f"{asked.table.name}.html")
     for name, path in {"page": page, "slip": asked.slip, "scores": asked.scores}.items():
         if path and not path.parent.is_dir():  # told before minutes of work
