@@ -173,8 +173,10 @@ def choose_lam(
     which needs a ranking only. A fresh minority row is then found with a probability of at least R,
     whatever the distribution. For a capacity c, the same of all n rows from above: of them
     :math:`\lfloor c(n+1) \rfloor - 1` are decided for the minority, and a fresh row is with a
-    probability of c at most. For a precision P, the most alarms of which a share of at least P were
-    right on these rows; as it is chosen among many it flatters, unless `confidence` is given.
+    probability of c at most. Of the boundaries that decide all rows as these do, the middle one is
+    taken: where classes do not overlap, that of the gap. For a precision P, the most alarms of
+    which a share of at least P were right on these rows; as it is chosen among many it flatters,
+    unless `confidence` is given.
 
     Of several wishes each bounds alpha: a recall from below, an expense and a capacity from above,
     and a precision leaves out the thresholds that miss it. A cost ratio bounds nothing, it is an

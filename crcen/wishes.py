@@ -15,8 +15,8 @@ from scipy.stats import binom
 
 from crcen.validation import Values
 
-# The boundary stands this far below the minority row that it must not miss: more than rounding in
-# lambda can move it, less than matters.
+# The boundary stands this far from a row at least: more than rounding in lambda can move it, less
+# than matters.
 HAIR = 1e-6
 # A precision is tested first of that many alarms or more, and then of each thousandth more.
 FEWEST, FINE = 8, 10_000
@@ -54,10 +54,12 @@ class Rows(NamedTuple):
         ceiling = ceilings.get(tightest, np.inf)
         if floor > ceiling:
             raise self.contradiction(given, tightest, floor, ceiling)
+        low = min(self.middle(floor), ceiling) if "recall" in given else floor
+        high = max(self.middle(ceiling), low) if tightest == "capacity" else ceiling
         if "cost_ratio" in given:
-            aim = min(max(given["cost_ratio"] / self.ratio, floor), ceiling)
+            aim = min(max(given["cost_ratio"] / self.ratio, low), high)
         else:
-            aim = floor if "recall" in given else ceiling
+            aim = low if "recall" in given else high
         if "precision" not in given:
             return aim
         exactly = self.confidence is None and 0 < aim < np.inf
@@ -84,6 +86,20 @@ class Rows(NamedTuple):
                 f"for {1 / (n + 1):.2g} or more."
             )
         return _alpha(np.sort(self.r)[n - 1 - flagged] + HAIR)
+
+    def middle(self, alpha: float) -> float:
+        """Move alpha to the middle of those that decide all rows as it does.
+
+        Bounds stay: a boundary for a recall moves down, and one for a capacity up, and in neither
+        case beyond the next row, which a share with an exact bound allows for. Where rows lie
+        close together this is nothing; on classes that do not overlap it is the whole gap.
+        """
+        with np.errstate(divide="ignore"):
+            cut = -np.log(alpha)
+        above, below = self.r[self.r > cut], self.r[self.r <= cut]
+        if not above.size or not below.size or above.min() - below.max() < 2 * HAIR:
+            return alpha
+        return _alpha((above.min() + below.max()) / 2)
 
     def precisions(self, more: list[float]) -> tuple[Values, Values]:
         """List alphas, `more` among them, and the least precision that can be said of each."""

@@ -368,6 +368,22 @@ def test_contradicting_wishes_are_named_with_what_they_take():
         choose_lam(o, y, recall=0.9, precision=0.9)
 
 
+@pytest.mark.parametrize(
+    "wish", [{"recall": 0.9}, {"capacity": 0.15}, {"recall": 0.9, "expense": 9.0}]
+)
+def test_between_classes_that_do_not_overlap_the_boundary_stands_in_the_middle(wish):
+    o = np.r_[np.full(10, 4.0), np.full(90, -6.0)]
+    choice = choose_lam(o, np.repeat([1, 0], [10, 90]), **wish)
+    assert np.log(choice.lam / (1 - choice.lam)) == pytest.approx(1.0)  # minus the middle
+    assert (choice.recall, choice.specificity) == (Share(10, 10), Share(90, 90))
+
+
+def test_a_bound_inside_the_gap_is_kept():
+    o = np.r_[np.full(10, 4.0), np.full(90, -6.0)]
+    choice = choose_lam(o, np.repeat([1, 0], [10, 90]), recall=0.9, expense=0.1)
+    assert choice.lam / (1 - choice.lam) == pytest.approx(0.1)  # the middle costs more
+
+
 @pytest.mark.parametrize("bounds", [{"recall": 0.9}, {"capacity": 0.05}, {"expense": 3.0}])
 @pytest.mark.parametrize("cost_ratio", [0.3, 9.0, 300.0])
 def test_a_cost_ratio_costs_least_within_the_bounds_of_the_other_wishes(bounds, cost_ratio):
