@@ -58,7 +58,7 @@ mutants: .venv/installed  ## break the science on purpose and see which verdicts
 clean:  ## remove the built book; .venv and your own runs stay
 	rm -rf _build book/chapters
 
-.venv/installed: requirements.txt pyproject.toml
+.venv/installed: requirements.txt book/requirements.txt pyproject.toml
 	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo "installing the packages into .venv: a few minutes, once"

@@ -28,6 +28,7 @@ MADE_WITH = (
     "book/extensions/*",
     "book/provenance.py",
     "book/references.bib",
+    "book/requirements.txt",
     "book/static/*",
     "requirements.txt",
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
 from crcen.own.findings import Findings
@@ -14,6 +14,8 @@ from crcen.own.models import NETWORK
 from crcen.weights import imbalance_ratio, lam_from_alpha, prior_shift
 
 BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
+RARE = 0.05  # share of class 1, below which axes are logarithmic
+GROUPS = 10
 
 
 def draw(f: Findings, axes: Any) -> None:
@@ -44,7 +46,7 @@ def draw(f: Findings, axes: Any) -> None:
         )
     left.set(xlabel="alarms in 1,000 rows", ylabel="recall", ylim=(-0.02, 1.02))
     left.legend(loc="lower right", fontsize="small")
-    right.plot([0, 1], [0, 1], color=GREY, lw=1)
+    right.axline((0, 0), (1, 1), color=GREY, lw=1)
     shown = {f.best: (expit(f.held.logits[f.best][seen]), BLUE)}
     if f.held.weighted:
         alpha = min(f.held.weighted, key=lambda a: abs(np.log(a)))
@@ -53,10 +55,24 @@ def draw(f: Findings, axes: Any) -> None:
         shown[f"network, α = {alpha:g}"] = (p, RED)
         shown[f"network, α = {alpha:g}, shifted back"] = (prior_shift(p, 1 - lam), GREEN)
     for name, (p, colour) in shown.items():
-        share, mean = calibration_curve(y, p, n_bins=10, strategy="quantile")
-        right.plot(mean, share, "o-", color=colour, ms=4, lw=1.2, label=name)
+        right.plot(*calibration(y, p), "o-", color=colour, ms=4, lw=1.2, label=name)
     right.set(xlabel="predicted probability", ylabel="share of class 1")
     right.legend(loc="upper left", fontsize="small")
+    if y.mean() < RARE:
+        left.set(xscale="log", xlim=(1000 / y.size, 1100))
+        right.set(xscale="log", yscale="log")
+
+
+def calibration(
+    y: NDArray[np.int64], p: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute mean probability and share of class 1 of groups with equally many rows of class 1."""
+    edges = np.quantile(p[y == 1], np.arange(1, GROUPS) / GROUPS)
+    group = np.searchsorted(edges, p, side="right")
+    n = np.bincount(group, minlength=GROUPS)
+    there = n > 0
+    mean, share = (np.bincount(group, v, minlength=GROUPS)[there] / n[there] for v in (p, y))
+    return mean, share
 
 
 def describe(f: Findings) -> str:
