@@ -41,7 +41,7 @@ def test_python_is_one_that_the_project_runs_on(jobs):
     setup = inputs(jobs["build"], "setup-python")
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert needed == f">={setup['python-version']}"
-    assert (ROOT / setup["cache-dependency-path"]).exists()
+    assert ROOT / "requirements.txt" in ROOT.glob(setup["cache-dependency-path"])
 
 
 def test_it_needs_no_secret_and_only_the_deployment_may_write(jobs):
