@@ -83,9 +83,9 @@
     ["recall", "Recall", "at least, from 0 to 1", 1],
     ["precision", "Precision", "at least, from 0 to 1", 1],
     ["cost_ratio", "Cost of a miss", "in false alarms"],
-    ["expense", "Expense", "false alarms for the last row found, at most"],
-    ["capacity", "Capacity", "share of all rows that are alarms, at most", 1],
-    ["confidence", "Confidence", "that recall and precision are kept; may be empty", 1],
+    ["expense", "Expense", "false alarms for the last row, at most"],
+    ["capacity", "Capacity", "share of rows that are alarms, at most", 1],
+    ["confidence", "Confidence", "in recall and precision; may be empty", 1],
   ];
   const COUNTS = { tp: "found, TP", fn: "missed, FN", fp: "accused, FP", tn: "left alone, TN" };
 
@@ -130,7 +130,7 @@
       wishForm.lastChild.append(field(name, text, number(most), note));
     }
     wishForm.lastChild.append(
-      field("lam", "Trained with weight λ", html("input", { placeholder: "as the audit finds" }), "a number, balanced, or empty"),
+      field("lam", "Trained with λ", html("input", { placeholder: "as the audit finds" }), "a number, balanced, or empty"),
     );
     inputs.recall.value = 0.9;
     countsForm.append(html("div", { class: "desk-fields" }));
@@ -172,10 +172,10 @@
   function tell(work) {
     answer.classList.remove("error");
     warning.textContent = "";
+    results.replaceChildren();
     try {
       work();
     } catch (error) {
-      results.replaceChildren();
       answer.classList.add("error");
       answer.textContent = error.message;
     }
@@ -185,7 +185,12 @@
 
   async function take(file) {
     inputs.paste.value = "";
-    open(DeskTable.decode(await file.arrayBuffer()), file.name);
+    try {
+      open(DeskTable.decode(await file.arrayBuffer()), file.name);
+    } catch (error) { // the browser may not read it, or not any more
+      open("", file.name);
+      answer.textContent = `The file ${quote(file.name)} cannot be read (${error.message}): choose it again.`;
+    }
   }
 
   function open(text, name) {
@@ -251,7 +256,6 @@
       if (counts) return tellCounts();
       if (state.data) return tellScores();
       if (state.table) return digestTable();
-      results.replaceChildren();
       answer.textContent = NO_TABLE;
     });
   }
@@ -294,14 +298,15 @@
         `The scores rank a ${quote(positive)} above a ${quote(rest)} in ${percent(area.value)} of pairs, 95% interval ` +
         `${between([area.low, area.high], percent)}: no better than chance, so that what follows could be had from a coin.`;
     }
+    const weight = section("The weight behind the scores", ...weightOf(audit, positive));
+    results.append(weight); // it stays if a wish cannot be kept
     const wish = wished();
     const later = prevalence();
-    const weight = section("The weight behind the scores", ...weightOf(audit, positive));
     if (!Object.keys(wish).length) {
       answer.textContent =
         `A weight of λ = ${plain(audit.lam)} is behind these scores (95% interval ${between([low, high], plain)}): ` +
         `${either(DeskScores.names(audit))}.`;
-      return results.replaceChildren(weight);
+      return;
     }
     const lam = madeWith(audit);
     const slip = DeskScores.promise(logits, kind, wish, lam);
@@ -312,12 +317,9 @@
       `${percent(value(slip.choice.recall))} of them are found here and at least ${percent(promised[0])} of later ones ` +
       `are promised, with ${whole.format(1000 * now.alarms)} alarms in 1,000 rows, of which ` +
       `${percent(now.precision)} are right.`;
-    results.replaceChildren(
-      section("What is promised", ...promiseOf(slip, promised)),
-      ...(later === undefined ? [] : [section("At another prevalence", outlookOf(slip, now, later))]),
-      weight,
-      section("Calibration, and every weight", figures(slip, lam)),
-    );
+    results.prepend(section("What is promised", ...promiseOf(slip, promised)));
+    if (later !== undefined) weight.before(section("At another prevalence", outlookOf(slip, now, later)));
+    results.append(section("Calibration, and every weight", figures(slip, lam)));
   }
 
   function promiseOf(slip, [recall, specificity]) {
@@ -418,7 +420,7 @@
 
   // Figures: SVG of 340 by 250 units, the axes from (LEFT, TOP) to (RIGHT, BOTTOM)
 
-  const [LEFT, RIGHT, TOP, BOTTOM] = [48, 326, 14, 196];
+  const [LEFT, RIGHT, TOP, BOTTOM] = [48, 320, 14, 196];
   const place = (low, high, start, end) => (v) => start + ((v - low) / (high - low)) * (end - start);
   const text = (x, y, anchor, content, name = "") =>
     svg("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor, class: name }, content);
@@ -532,7 +534,6 @@
     });
     const later = prevalence();
     if (counts.includes(undefined)) {
-      results.replaceChildren();
       answer.textContent = NO_TABLE;
       return;
     }
@@ -550,7 +551,7 @@
     const names = { recall: "recall", specificity: "specificity", precision: "precision", negative: "dismissals that are right", alarms: "alarms", prevalence: "minority" };
     const rows = Object.entries(names).map(([name, text]) => [text, counted(found[name]), between(interval(found[name]), percent)]);
     rows.push(["false alarms for a row found", plain(found.expense), tp + fp ? between(found.expense_interval, plain) : "–"]);
-    results.replaceChildren(
+    results.append(
       section("Shares, with exact intervals", table(["", "here", "95% interval"], rows)),
       section("What the counts say of a weight", p(priceOf(found, tp + fp && fn + tn))),
       ...(later === undefined ? [] : [section("At another prevalence", countsAt(found, later))]),
