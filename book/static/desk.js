@@ -133,7 +133,7 @@
       field("lam", "Trained with λ", html("input", { placeholder: "as the audit finds" }), "a number, balanced, or empty"),
     );
     inputs.recall.value = 0.9;
-    countsForm.append(html("div", { class: "desk-fields" }));
+    countsForm.append(html("div", { class: "desk-fields desk-counts" }));
     for (const name in COUNTS) {
       const made = field(name, (name === "tp" || name === "fn" ? "Minority " : "Majority ") + COUNTS[name], number());
       countsForm.lastChild.append(made);
