@@ -470,6 +470,12 @@ def answer(desk):
     return desk.locator(".desk-answer").inner_text().translate(curly)
 
 
+def load(desk, file):
+    """Choose a file, and wait until it has been read, which takes as long as it takes."""
+    desk.set_input_files("#desk-file", file)
+    desk.locator(".desk-read", has_text=Path(file).name).wait_for()
+
+
 def scores(rng, n=3000, falls=0.0):
     """Rows of a model that was balanced, with labels that are hostile to a page."""
     y = rng.random(n) < 0.1
@@ -493,7 +499,7 @@ def test_the_slip_is_the_one_that_the_command_writes_and_accepts(
     rng = np.random.default_rng(seed)
     for name, falls in (("now", 0), ("later", 0), ("fallen", 8)):
         scores(rng, falls=falls).to_csv(f"{name}.csv", index=False)
-    desk.set_input_files("#desk-file", "now.csv")
+    load(desk, "now.csv")
     desk.select_option("#desk-label", "the outcome")
     desk.select_option("#desk-score", kind)
     for name in ("recall", *wish):
@@ -530,7 +536,7 @@ def test_the_slip_is_the_one_that_the_command_writes_and_accepts(
 
 def test_what_a_file_holds_is_shown_as_text(desk, tmp_path, seed):
     scores(np.random.default_rng(seed)).to_csv(tmp_path / "a&b<i>.csv", index=False)
-    desk.set_input_files("#desk-file", tmp_path / "a&b<i>.csv")
+    load(desk, tmp_path / "a&b<i>.csv")
     assert "<img src=x onerror=alert(1)>" in answer(desk)
     assert "a&b<i>.csv" in desk.locator(".desk-read").inner_text()
     assert desk.locator("#desk img, #desk i").count() == 0
@@ -538,6 +544,9 @@ def test_what_a_file_holds_is_shown_as_text(desk, tmp_path, seed):
 
 def test_rows_are_pasted_and_what_is_wrong_is_told(desk):
     assert "the answer stands here" in answer(desk)
+    desk.fill("#desk-paste", "0.5\n0.7")
+    desk.fill("#desk-recall", "0.6")
+    assert "first line holds numbers" in answer(desk)
     desk.fill("#desk-paste", "y\tp\na\t0.2\nb\t0.7\nb\tmuch\n")
     assert "'much' in row 3" in answer(desk)
     assert desk.locator(".desk-results > *").count() == 0
@@ -562,7 +571,7 @@ def test_rows_are_pasted_and_what_is_wrong_is_told(desk):
 def test_the_sentence_is_that_of_the_module(desk, tmp_path, seed):
     frame = scores(np.random.default_rng(seed))
     frame.to_csv(tmp_path / "t.csv", index=False)
-    desk.set_input_files("#desk-file", tmp_path / "t.csv")
+    load(desk, tmp_path / "t.csv")
     desk.select_option("#desk-score", "p")
     desk.fill("#desk-prevalence", "0.02")
     y = (frame["the outcome"] != "paid, late").to_numpy(int)

@@ -533,7 +533,7 @@ const DeskScores = (() => {
   }
 
   return {
-    WISHES, classes, kindOf, check, map, asLogits, line, audit, weightInterval, names, shiftBack, area,
-    reliability, choose, promise, digest, promised, outlook, curve, confusion, atPrevalence, atMost,
+    classes, kindOf, check, map, asLogits, line, audit, weightInterval, names, shiftBack, area,
+    reliability, promise, digest, promised, outlook, curve, confusion, atPrevalence,
   };
 })();

@@ -107,8 +107,8 @@
   const countsForm = html("fieldset", {}, html("legend", {}, "The four counts"));
   const laterForm = html("fieldset", {}, html("legend", {}, "Later"));
 
-  const NO_TABLE = "Give labels and scores, or four counts, and the answer stands here.";
-  const state = {}; // name, table, label, score: what was read; data: what follows from it
+  const NOTHING = "Give labels and scores, or four counts, and the answer stands here.";
+  const state = { name: "", text: "" }; // and what was read of it: table, label, score, data
 
   function build() {
     const file = html("input", { type: "file", accept: ".csv,.tsv,.txt,text/csv" });
@@ -142,8 +142,8 @@
 
     file.addEventListener("change", () => file.files.length && take(file.files[0]));
     paste.addEventListener("input", () => open(paste.value, "scores.csv"));
-    for (const name of ["label", "score"]) inputs[name].addEventListener("change", () => choose(name));
-    for (const name of ["positive", "kind"]) inputs[name].addEventListener("change", () => tell(digestTable));
+    for (const name of ["label", "score"]) inputs[name].addEventListener("change", () => reread(name));
+    for (const name of ["positive", "kind"]) inputs[name].addEventListener("change", () => reread());
     for (const name of [...WISHES.map(([wish]) => wish), "lam", "prevalence", ...Object.keys(COUNTS)]) {
       inputs[name].addEventListener("input", update);
     }
@@ -162,23 +162,9 @@
     update();
   }
 
-  function options(select, names, chosen) {
+  function options(select, names) {
     select.replaceChildren(...names.map((name) => html("option", { value: name }, name)));
-    if (chosen !== undefined) select.value = chosen;
     return select;
-  }
-
-  /* Do what may fail; an error is the answer. */
-  function tell(work) {
-    answer.classList.remove("error");
-    warning.textContent = "";
-    results.replaceChildren();
-    try {
-      work();
-    } catch (error) {
-      answer.classList.add("error");
-      answer.textContent = error.message;
-    }
   }
 
   // From a file to rows
@@ -195,31 +181,32 @@
 
   function open(text, name) {
     inputs.scores.checked = true;
-    Object.assign(state, { name, table: null, data: null, label: null, score: null });
-    read.textContent = "";
-    columns.hidden = true;
-    tell(() => {
-      if (text.trim()) state.table = DeskTable.read(text);
-      if (!state.table) return update();
-      const guess = DeskTable.guess(state.table);
-      for (const column of ["label", "score"]) options(inputs[column], state.table.names, guess[column]);
-      columns.hidden = false;
-      choose("label", "score");
-    });
+    Object.assign(state, { name, text, table: null });
+    reread("label", "score");
   }
 
-  /* A column was chosen: what was read of it is void. */
-  function choose(...which) {
-    for (const column of which) state[column] = null;
-    tell(digestTable);
+  /* What was read of columns is void. */
+  function reread(...which) {
+    for (const name of [...which, "data"]) state[name] = null;
+    update();
+  }
+
+  function readTable() {
+    const table = DeskTable.read(state.text);
+    const guess = DeskTable.guess(table);
+    for (const column of ["label", "score"]) {
+      options(inputs[column], table.names);
+      inputs[column].value = guess[column];
+    }
+    return table;
   }
 
   function readLabels() {
     options(inputs.positive, []);
-    const kinds = DeskTable.kinds(state.table, inputs.label.value);
-    const rarer = html("option", { value: "" }, "the rarer label");
-    inputs.positive.append(rarer, ...[...kinds.counts.keys()].slice(0, 1000).map((name) => html("option", { value: name }, name)));
-    return kinds;
+    const labels = DeskTable.kinds(state.table, inputs.label.value);
+    options(inputs.positive, [...labels.counts.keys()].slice(0, 1000));
+    inputs.positive.prepend(html("option", { value: "", selected: "" }, "the rarer label"));
+    return labels;
   }
 
   function readScores() {
@@ -228,10 +215,7 @@
     return values;
   }
 
-  function digestTable() {
-    state.data = null;
-    state.label ??= readLabels();
-    state.score ??= readScores();
+  function readRows() {
     const { y, positive, rest } = DeskTable.labels(state.label, inputs.label.value, inputs.positive.value);
     const kind = inputs.kind.value;
     DeskScores.check(state.score, kind);
@@ -242,22 +226,40 @@
     const probabilities = kind === "logits" ? DeskScores.map(rows, expit) : rows;
     const audit = DeskScores.audit(probabilities);
     const [logits, area] = [DeskScores.asLogits(rows, kind), DeskScores.area(rows)];
-    state.data = { kind, rows, logits, positive, rest, probabilities, audit, area };
-    update();
+    return { kind, rows, logits, positive, rest, probabilities, audit, area };
   }
 
   // From rows to sentences
 
+  /* Say what there is to be said; an error is the answer, too. */
   function update() {
     const counts = inputs.counts.checked;
     scoresForm.hidden = wishForm.hidden = counts;
     countsForm.hidden = !counts;
-    tell(() => {
-      if (counts) return tellCounts();
-      if (state.data) return tellScores();
-      if (state.table) return digestTable();
-      answer.textContent = NO_TABLE;
-    });
+    answer.classList.remove("error");
+    warning.textContent = "";
+    results.replaceChildren();
+    try {
+      if (counts) tellCounts();
+      else tellTable();
+    } catch (error) {
+      answer.classList.add("error");
+      answer.textContent = error.message;
+    }
+    columns.hidden = !state.table;
+  }
+
+  function tellTable() {
+    if (!state.data) read.textContent = "";
+    if (!state.text.trim()) {
+      answer.textContent = NOTHING;
+      return;
+    }
+    state.table ??= readTable();
+    state.label ??= readLabels();
+    state.score ??= readScores();
+    state.data ??= readRows();
+    tellScores();
   }
 
   function typed(name) {
@@ -534,7 +536,7 @@
     });
     const later = prevalence();
     if (counts.includes(undefined)) {
-      answer.textContent = NO_TABLE;
+      answer.textContent = NOTHING;
       return;
     }
     const [tp, fn, fp, tn] = counts;
