@@ -29,8 +29,16 @@ ONE = re.compile(NUMBERS)
 KINDS = {"Eq": "Equation", "claim": "Claim", "Law": "Claim"}
 LEFT_ALONE = {"a", "button", "code", "pre", "script", "style", "summary", "svg", "textarea", "th"}
 LEFT_ALONE |= {f"h{level}" for level in range(1, 7)}
-LEFT_ALONE_NODES = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.math)
-LEFT_ALONE_NODES += (nodes.raw, nodes.rubric, addnodes.desc_signature)
+LEFT_ALONE_NODES = (
+    nodes.literal,
+    nodes.literal_block,
+    nodes.reference,
+    nodes.title,
+    nodes.rubric,
+    nodes.math,
+    nodes.raw,
+    addnodes.desc_signature,
+)
 CLAIM = re.compile(r'<div class="claim" id="claim-(\w+)"')
 LINE = re.compile(r'<a (href="[^"]*#claim-(\w+)")>\2</a>')  # the first cell of the ledger
 REDRAWN = re.compile(r"the paper.s Figure (\d+)")
@@ -70,8 +78,8 @@ def places(env: BuildEnvironment) -> dict[tuple[str, str], Place]:
         for figure, anchor in metadata.get("redrawn", {}).items():
             found["Figure", figure] = Place(page, anchor)
     for page, tables in table_numbers(env).items():
-        for number in tables:
-            found["Table", str(number)] = Place(page, f"tab-{number}")
+        for table in tables:
+            found["Table", str(table)] = Place(page, f"tab-{table}")
     return found
 
 
@@ -111,7 +119,7 @@ class Linked(HTMLParser):
         if tag in LEFT_ALONE:
             self.alone.append(tag)
         if tag == "table" or ("class", "claim") in attrs:
-            self.here = dict(attrs).get("id")
+            self.here = dict(attrs).get("id", "")
 
     def handle_startendtag(self, tag: str, attrs: Any) -> None:
         """Copy a tag that is empty."""

@@ -54,7 +54,7 @@ class FoldCode(SphinxPostTransform):
                 if cell.get("hide_mode") == "input":
                     fold["classes"].append("hidden-in-print")
                     cell["hide_mode"] = None
-                source.replace_self(fold)
+                cell.replace(source, fold)
                 fold += source
 
     def title(self, cell: nodes.Element, code: str) -> str:

@@ -1,7 +1,8 @@
 """Sphinx extension: the tables that notebooks compute have numbers and anchors.
 
 Tables 1 to 3 are the paper's. A table that begins its caption with one of these numbers, as it sets
-ours beside the paper's, keeps it; all others count on from there, in the order of the book.
+ours beside the paper's, keeps it; all others count on from there, in the order of the book. A long
+one can be sorted and filtered.
 """
 
 import re
@@ -14,6 +15,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 OF_THE_PAPER = 3
+LONG = 20  # rows
 # As `report.table` has pandas write it: all with one id.
 TABLE = re.compile(
     r'<table id="T_" (class="report[^>]*>\s*<caption>)(?:Table (\d+)\b)?(.*?)</caption>', re.DOTALL
@@ -38,7 +40,7 @@ def note_tables(app: Sphinx, document: nodes.document) -> None:
 
 
 def table_numbers(env: BuildEnvironment) -> dict[str, list[int]]:
-    """Number the tables of all pages."""
+    """Give the tables of each page their numbers."""
     taken, following, numbers = set[int](), OF_THE_PAPER, dict[str, list[int]]()
     for page in ordered(env):
         numbers[page] = []
@@ -74,6 +76,8 @@ class NumberTables(SphinxPostTransform):
         for node in list(self.document.findall(nodes.raw)):
             if TABLE.search(node.astext()):
                 html = TABLE.sub(write, node.astext())
+                if html.count("<tr") > LONG and "sortable" not in html and "rowspan" not in html:
+                    html = html.replace('class="report', 'class="report sortable', 1)
                 node.replace_self(nodes.raw(html, html, **node.attributes))
 
 

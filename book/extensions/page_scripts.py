@@ -11,6 +11,8 @@ def add_script(
     """Add the script to an HTML page; the single page that is printed keeps the static figure."""
     if app.builder.name == "html" and 'class="explorer"' in context.get("body", ""):
         app.add_js_file("explorer.js", loading_method="defer")
+    if app.builder.name == "html" and 'class="rerun"' in context.get("body", ""):
+        app.add_js_file("rerun.js", loading_method="defer")
     if app.builder.name == "html" and " sortable" in context.get("body", ""):
         app.add_js_file("sortable.js", loading_method="defer")
     if page == "search":
