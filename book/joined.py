@@ -122,7 +122,7 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
         tag.decompose()
     for tag in content.select("details.code > summary"):
         tag.decompose()
-    for tag in content.select("noscript, details.code, a.symbol"):
+    for tag in content.select("noscript, details.code, a.symbol, a.number"):
         tag.unwrap()  # of the scripts only MathJax comes along, and nothing is folded
     for heading in content.select("section[id] > h2"):
         if heading.parent:  # the section's box may begin on the page before its heading

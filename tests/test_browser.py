@@ -1,6 +1,7 @@
 """Tests of the built pages in a real browser: access, weight, phones, keyboard, the explorer."""
 
 import gzip
+import json
 import os
 import re
 import shlex
@@ -259,7 +260,7 @@ def test_the_keyboard_reaches_everything(visit):
       return [places[place], at.tagName, style.outlineStyle];
     }"""
     seen = {}
-    for _ in range(150):
+    for _ in range(300):
         page.keyboard.press("Tab")
         place, tag, outline = page.evaluate(where)
         if place and tag != "BODY":
@@ -479,6 +480,22 @@ def test_a_symbol_shows_its_meaning(browser, html):
         box.wait_for()
         assert "weight of the minority in the loss" in box.inner_text()
         assert box.locator("mjx-container").count() == 1  # typeset
+
+
+def test_a_number_shows_what_it_rests_on(browser, book, html):
+    made = json.loads((book / "book/chapters/simulations.ipynb").read_text())["metadata"]["crcen"]
+    with new_context(browser) as context:
+        box = opened(reader := context.new_page(), html / "book/index.html")
+        first_link(reader, "simulations.html#number-sim_holds").hover()
+        box.wait_for()
+        text = box.inner_text()
+    assert "Computed by a cell of Simulations at commit" in text
+    assert f"profile {made['profile']}" in text
+    assert all(f"{name} = {value!r}" in text for name, value in made["parameters"].items())
+    recorded = json.loads((ROOT / "notebooks/recorded.json").read_text())
+    said = recorded["chapters"]["simulations"]["said"]["texts"]["sim_holds"]
+    assert f"{recorded['kernels']['numba']}" in text
+    assert f": {said}, " in text
 
 
 def test_the_first_tap_shows_and_the_second_leads_there(browser, html):

@@ -1,5 +1,6 @@
-"""Tests that what the pages name by a number is a link that leads to it, and of folded code."""
+"""Tests that what the pages name by a number, and each number, is a link, and of folded code."""
 
+import json
 import re
 
 import pytest
@@ -140,6 +141,33 @@ def test_every_figure_can_be_downloaded_and_cited(html, articles):
             assert "commit" in entry
             seen += 1
     assert seen > 20
+
+
+@pytest.fixture(scope="module")
+def sources(book):
+    """The code that glued each number, by chapter and name, from the executed notebooks."""
+    return {
+        (path.stem, output["metadata"]["scrapbook"]["name"]): "".join(cell["source"])
+        for path in (book / "book/chapters").glob("*.ipynb")
+        for cell in json.loads(path.read_text())["cells"]
+        for output in cell.get("outputs", [])
+        if "scrapbook" in output.get("metadata", {})
+    }
+
+
+def test_every_number_of_a_run_leads_to_the_cell_that_made_it(articles, sources):
+    linked = set()
+    for path, article in articles.items():
+        for text in article.select(".pasted-text"):
+            assert text.parent.name == "a", (path.stem, text)
+            file, anchor = text.parent["href"].split("#")
+            chapter = (path.parent / file).resolve() if file else path
+            cell = articles[chapter].find(id=anchor)
+            cell = cell if cell.name == "div" else cell.find_parent(class_="cell")
+            code = sources[chapter.stem, anchor.removeprefix("number-")]
+            assert cell.pre.text.strip() == code.strip()
+            linked.add((chapter.stem, anchor))
+    assert len(linked) > 300
 
 
 @pytest.mark.parametrize(

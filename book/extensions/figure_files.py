@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cite_as import report_entry
+from docutils import nodes
 from provenance import citation
 from sphinx.application import Sphinx
 
@@ -18,6 +19,12 @@ FIGURE = re.compile(
     r'<span class="caption-number">(?P<number>[^<]+?)\s*</span>.*?</figure>',
     re.DOTALL,
 )
+
+
+def rest_on_citation(app: Sphinx, document: nodes.document) -> None:
+    """Make a page with figures depend on what says how to cite the report."""
+    if any(document.findall(nodes.figure)):
+        app.env.note_dependency(str(Path(app.srcdir, "CITATION.cff")))
 
 
 def add_line(
@@ -45,5 +52,6 @@ def add_line(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
+    app.connect("doctree-read", rest_on_citation)
     app.connect("html-page-context", add_line, priority=600)  # when the state is known
     return {"parallel_read_safe": True, "parallel_write_safe": True}

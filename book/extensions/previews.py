@@ -90,6 +90,7 @@ def write_file(
     """Write the file of a page; one that has nothing to show has none."""
     file = Path(app.outdir, FOLDER, f"{page}.js")
     found = Cut(context["body"]).found if document and "body" in context else {}
+    found |= context.get("numbers", {})
     if not found:
         file.unlink(missing_ok=True)
         return

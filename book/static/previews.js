@@ -1,8 +1,8 @@
-/* A link to a proposition, equation, claim, figure, table, source or symbol shows it in place: while the pointer
+/* A link to a proposition, equation, claim, figure, table, source, symbol or number shows it in place: while the pointer
    stays on it, while it has the focus, and at the first tap. It leads there all the same. */
 
 (() => {
-  const SHOWN = /#(prop|equation|claim|fig|tab|symbol)-|bibliography\.html#/;
+  const SHOWN = /#(prop|equation|claim|fig|tab|symbol|number)-|bibliography\.html#/;
   const root = new URL(document.documentElement.dataset.content_root ?? "./", location.href).href;
   const waiting = {};
   const box = document.createElement("div");
