@@ -20,7 +20,9 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from provenance import Revision, author_name, citation, stopped
 
-LEFT_OUT = "script, .headerlink, details.hide, p.download, .btn, button, input, .tocwrapper"
+LEFT_OUT = (
+    "script, .headerlink, .hidden-in-print, .rerun, .download, .btn, button, input, .tocwrapper"
+)
 
 
 @dataclass
@@ -118,8 +120,10 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
     """
     for tag in content.select(LEFT_OUT):
         tag.decompose()
-    for tag in content.select("noscript"):
-        tag.unwrap()  # of the scripts only MathJax comes along
+    for tag in content.select("details.code > summary"):
+        tag.decompose()
+    for tag in content.select("noscript, details.code, a.symbol, a.number"):
+        tag.unwrap()  # of the scripts only MathJax comes along, and nothing is folded
     for heading in content.select("section[id] > h2"):
         if heading.parent:  # the section's box may begin on the page before its heading
             heading["id"] = heading.parent.attrs.pop("id")

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))  # where run.py is
 sys.path.append(str(ROOT / "benchmarks"))
 sys.path.append(str(ROOT / "book"))
+sys.path.append(str(ROOT / "book/extensions"))
 SMOKE = os.environ | {"CRCEN_PROFILE": "smoke", "CRCEN_DOWNLOAD": "0"}  # the smallest settings
 
 # What random numbers are drawn from: a number, or "any" for another one in each run. Processes

@@ -1,7 +1,10 @@
 """Tests of the built pages in a real browser: access, weight, phones, keyboard, the explorer."""
 
 import gzip
+import json
 import os
+import re
+import shlex
 import shutil
 import threading
 from functools import cache, cached_property
@@ -11,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from driver.parameters import RunError, read_grid
 from plots import COLOURS
 from scipy.stats import norm
 
@@ -255,14 +260,14 @@ def test_the_keyboard_reaches_everything(visit):
       return [places[place], at.tagName, style.outlineStyle];
     }"""
     seen = {}
-    for _ in range(150):
+    for _ in range(300):
         page.keyboard.press("Tab")
         place, tag, outline = page.evaluate(where)
         if place and tag != "BODY":
             seen.setdefault(place, set()).add(outline)
         if place == "content" and tag == "SUMMARY" and "fold" not in seen:
             page.keyboard.press("Enter")
-            assert page.locator("details.hide[open]").count() == 1
+            assert page.locator("details.code[open]").count() == 1
             seen["fold"] = {outline}
         if place == "next":
             break
@@ -406,3 +411,212 @@ def test_the_explorer_works_from_a_file_and_weighs_little(browser, html):
     assert (html / "_static/explorer.js").stat().st_size < 25_000
     users = [path.name for path in html.rglob("*.html") if "explorer.js" in path.read_text()]
     assert users == ["explorer.html"]
+
+
+# What links show in place
+
+
+def opened(page, file):
+    """Open a page from the disk, where scripts may read no file."""
+    page.goto(file.as_uri())
+    page.evaluate(LOADED)
+    return page.locator("#preview")
+
+
+def first_link(page, kind):
+    return page.locator(f"article a[href*='{kind}']:not(.headerlink):visible").first
+
+
+def said(text):
+    return re.sub(r"\W+", "", text)
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        ("chapters/one-curve", "#prop-"),
+        ("chapters/simulations", "#equation-"),
+        ("chapters/claims", "#claim-"),
+        ("chapters/effect-of-lambda", "#fig-"),
+        ("chapters/benchmark-choices", "#tab-"),
+        ("index", "bibliography.html#"),
+    ],
+)
+def test_a_link_shows_the_thing_to_which_it_leads(browser, html, page, kind):
+    with new_context(browser, viewport={"width": 1280, "height": 900}) as context:
+        box = opened(reader := context.new_page(), html / f"book/{page}.html")
+        link = first_link(reader, kind)
+        shift = "document.documentElement.scrollHeight"
+        before = reader.evaluate(shift)
+        link.hover()
+        box.wait_for()
+        shown, address = said(box.inner_text()), link.evaluate("link => link.href")
+        assert link.get_attribute("aria-describedby") == box.get_attribute("id")
+        assert box.get_attribute("role") == "tooltip"
+        assert reader.evaluate(shift) == before
+        reader.keyboard.press("Escape")
+        assert box.is_hidden()
+        assert link.get_attribute("aria-describedby") is None
+        reader.mouse.move(0, 0)
+        reader.keyboard.press("Shift")  # from here on, as one who uses the keyboard
+        link.focus()
+        box.wait_for()
+        link.blur()
+        assert box.is_hidden()
+        reader.goto(address)
+        reader.evaluate(LOADED)
+        there = reader.locator(f"[id='{address.partition('#')[2]}']")
+        for mark in there.locator(".headerlink").all():
+            mark.evaluate("mark => mark.remove()")
+        assert said(there.inner_text()) == shown
+        if kind == "#fig-":
+            assert there.locator("img").count() == 1
+
+
+def test_a_symbol_shows_its_meaning(browser, html):
+    with new_context(browser) as context:
+        box = opened(reader := context.new_page(), html / "book/chapters/key-equation.html")
+        first_link(reader, "#symbol-lambda").hover()
+        box.wait_for()
+        assert "weight of the minority in the loss" in box.inner_text()
+        assert box.locator("mjx-container").count() == 1  # typeset
+
+
+def test_a_number_shows_what_it_rests_on(browser, book, html):
+    made = json.loads((book / "book/chapters/simulations.ipynb").read_text())["metadata"]["crcen"]
+    with new_context(browser) as context:
+        box = opened(reader := context.new_page(), html / "book/index.html")
+        first_link(reader, "simulations.html#number-sim_holds").hover()
+        box.wait_for()
+        text = box.inner_text()
+    assert "Computed by a cell of Simulations at commit" in text
+    assert f"profile {made['profile']}" in text
+    assert all(f"{name} = {value!r}" in text for name, value in made["parameters"].items())
+    recorded = json.loads((ROOT / "notebooks/recorded.json").read_text())
+    said = recorded["chapters"]["simulations"]["said"]["texts"]["sim_holds"]
+    assert f"{recorded['kernels']['numba']}" in text
+    assert f": {said}, " in text
+
+
+def test_the_first_tap_shows_and_the_second_leads_there(browser, html):
+    size = {"width": 360, "height": 740}
+    with new_context(browser, viewport=size, has_touch=True, is_mobile=True) as context:
+        box = opened(reader := context.new_page(), html / "book/chapters/simulations.html")
+        link = first_link(reader, "key-equation.html#equation-")
+        here = reader.url
+        link.tap()
+        box.wait_for()
+        assert reader.url == here
+        go = box.get_by_role("link", name="Go there")
+        assert go.get_attribute("href").endswith("key-equation.html#equation-eq-key")
+        edges = box.bounding_box()
+        assert 0 <= edges["x"] < edges["x"] + edges["width"] <= 360
+        assert violations(reader, "color-contrast", "target-size") == []
+        reader.locator("article h1").tap()
+        assert box.is_hidden()
+        link.tap()
+        box.wait_for()
+        link.tap()
+        reader.wait_for_url("**/key-equation.html#equation-eq-key")
+
+
+def test_what_is_shown_is_readable_in_the_dark_too(browser, html):
+    with new_context(browser, color_scheme="dark") as context:
+        box = opened(reader := context.new_page(), html / "book/chapters/claims.html")
+        first_link(reader, "#claim-").hover()
+        box.wait_for()
+        assert violations(reader, "color-contrast") == []
+
+
+def test_pages_load_nothing_of_what_links_show_before_it_is_asked_for(looks):
+    asked = {url for look in looks.values() for url in look.requests}
+    assert [url for url in asked if "_previews/" in url] == []
+
+
+def test_without_scripts_links_lead_and_the_command_lists_the_parameters(browser, html):
+    with new_context(browser, java_script_enabled=False) as context:
+        reader = context.new_page()
+        reader.goto((html / "book/chapters/simulations.html").as_uri())
+        reader.locator("details.rerun summary").click()
+        assert reader.locator("details.rerun form").is_hidden()
+        command = reader.locator("details.rerun pre").inner_text()
+        assert command.endswith("run.py simulations --profile smoke --help")
+        first_link(reader, "#equation-eq-key").click()
+        reader.wait_for_url("**/key-equation.html#equation-eq-key")
+
+
+# The form that writes the command
+
+
+@pytest.fixture
+def rerun(browser, html):
+    """Open the form of a chapter, and fill it: return the command, or what is wrong."""
+    with new_context(browser, viewport={"width": 1280, "height": 900}) as context:
+        reader = context.new_page()
+
+        def fill(chapter, **values):
+            reader.goto((html / f"book/chapters/{chapter}.html").as_uri())
+            reader.locator("details.rerun summary").click()
+            for name, text in values.items():
+                field = reader.locator(f"details.rerun [name={name}]")
+                if field.evaluate("field => field.tagName") == "SELECT":
+                    field.select_option(text)
+                else:
+                    field.fill(text)
+            wrong = reader.locator("details.rerun .wrong").inner_text()
+            command = reader.locator("details.rerun pre")
+            assert command.is_visible() is not bool(wrong)
+            return wrong or command.inner_text()
+
+        yield fill
+
+
+def asked_for(chapter, values):
+    """What the driver makes of the values, or what it says of them."""
+    source = ROOT / f"notebooks/{chapter}.md"
+    try:
+        return read_grid(source, [f"{name}={text}" for name, text in values.items()])[0]
+    except RunError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "values"),
+    [
+        ("simulations", {"n_runs": "10", "seed": "7"}),
+        ("simulations", {"l2": "1e-3", "n_jobs": "+2"}),
+        ("benchmark", {"score": "gmean"}),
+        ("separable-data", {"names": "['abalone', \"scene\"]", "penalties": "[1e-3, 1]"}),
+        ("separable-data", {"names": "[abalone, scene]"}),
+        ("your-data", {"path": "it's mine.csv", "alphas": "(1, 2.5)"}),
+    ],
+)
+def test_the_command_asks_for_what_stands_in_the_form(rerun, chapter, values):
+    words = shlex.split(rerun(chapter, **values))
+    assert words[:5] == [".venv/bin/python", "notebooks/run.py", chapter, "--profile", "smoke"]
+    found = dict(word.split("=", 1) for word in words[5:])
+    assert asked_for(chapter, found) == asked_for(chapter, values)
+    assert set(found) == set(values)
+    assert set(asked_for(chapter, found)) == set(values)  # not a complaint
+
+
+NO_COUNTS = ("0", "-3", "1.50", "ten", "", "[1]", "True", "yes", "1e3", "None", "it's", "07.5")
+NO_TOLERANCES = ("0", "-1e-5", "-0.00012", "-1e20", "'a'", "off")
+
+
+@pytest.mark.parametrize(
+    ("chapter", "values"),
+    [
+        *(("simulations", {"n_runs": text}) for text in NO_COUNTS),
+        *(("simulations", {"tol": text}) for text in NO_TOLERANCES),
+        ("simulations", {"seed": "40000000000000000000"}),
+        ("simulations", {"seed": "-1_000"}),
+        *(
+            ("separable-data", {"names": text})
+            for text in ("[]", "abalone", "['ab']", "[1, 2.0]", "(1,)", "[abalone, ab]")
+        ),
+        ("separable-data", {"penalties": "[0.1, -1e-7]"}),
+    ],
+)
+def test_a_bad_value_is_refused_in_the_words_of_the_command(rerun, chapter, values):
+    assert rerun(chapter, **values) == asked_for(chapter, values)

@@ -116,7 +116,8 @@ def test_title_author_and_date_are_those_of_the_release(book, report):
 
 def test_mathematics_is_typeset_and_no_control_is_printed(texts):
     text = " ".join(texts)
-    for left in ("\\frac", "\\(", "\\lambda", "Show the code", "Hide the code", "Link to this"):
+    controls = ("Code: ", "Rerun this page", "Cite Figure", "Link to this")
+    for left in ("\\frac", "\\(", "\\lambda", *controls):
         assert left not in text
 
 
@@ -180,7 +181,8 @@ def test_anchors_links_and_images_of_a_page_fit_the_joined_document(tmp_path):
         '<article><h1 id="top">T<a class="headerlink" href="#top">#</a></h1><a href="#top">a</a>'
         '<a href="other.html#top">b</a><a href="other.html">c</a><a href="data.csv">d</a>'
         '<a href="https://example.org/x">e</a><a href="https://example.org/x">example.org/x</a>'
-        '<img src="../_images/i.svg"><details class="hide">code</details>'
+        '<img src="../_images/i.svg"><details class="code hidden-in-print">code</details>'
+        '<details class="code"><summary>Code</summary><pre>f</pre></details>'
         f"<code>--jobs</code><code>{'x ' * 30}</code></article>",
         "html.parser",
     ).article
@@ -192,7 +194,7 @@ def test_anchors_links_and_images_of_a_page_fit_the_joined_document(tmp_path):
         "https://example.org/x",
         "https://example.org/x",
     ]
-    assert page.text.startswith("Tabcde (https://example.org/x)example.org/x--jobs")
+    assert page.text.startswith("Tabcde (https://example.org/x)example.org/xf--jobs")
     assert [code.get("style") for code in page.select("code")] == ["white-space: nowrap", None]
     assert page.h1["id"] == "one--top"
     assert page.img["src"] == (tmp_path / "_build/html/_images/i.svg").as_uri()

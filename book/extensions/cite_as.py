@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from provenance import citation
 
 
-def report_entry(cff: dict[str, Any]) -> str:
-    """Write what CITATION.cff says of this report in BibTeX.
+def report_entry(cff: dict[str, Any], part: str = "") -> str:
+    """Write what CITATION.cff says of this report in BibTeX, and of which part of it.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def report_entry(cff: dict[str, Any]) -> str:
         "title": f"{{{cff['title']}}}",  # in braces once more: BibTeX keeps its capitals
         "author": " and ".join(map(_author, cff["authors"])),
         "year": str(cff["date-released"])[:4],
-        "note": f"Version {cff['version']}",
+        "note": f"Version {cff['version']}{part}",
     }
     for cff_name, name in (("doi", "doi"), ("repository-code", "url")):
         if cff_name in cff:

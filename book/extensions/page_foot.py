@@ -95,13 +95,16 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
         state.update(built=revision(Path(app.srcdir)), digests=data_digests(datasets))
 
+    def revision_of(env: BuildEnvironment, page: str) -> Revision:
+        """Return the state of a page; one without a source, as the search, rests on all others."""
+        pages = {page} & env.found_docs or env.found_docs
+        return state["built"].of({name for source in pages for name in rests_on(env, source)})
+
     def text(app: Sphinx, page: str) -> str:
-        """Return the foot of a page; one without a source, as the search, rests on all others."""
-        env, pages = app.env, {page} & app.env.found_docs or app.env.found_docs
-        built = state["built"].of({name for source in pages for name in rests_on(env, source)})
-        known = DATA_PAGE in env.found_docs
+        """Return the foot of a page."""
+        known = DATA_PAGE in app.env.found_docs
         link = known and (app.builder.get_relative_uri(page, DATA_PAGE) or "#")
-        return foot(built, state["digests"], link or "")
+        return foot(revision_of(app.env, page), state["digests"], link or "")
 
     def renewed(app: Sphinx, env: Any) -> list[str]:
         """Return the pages whose foot is not that of the last build."""
@@ -112,8 +115,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     def add(
         app: Sphinx, page: str, template: str, context: dict[str, Any], document: object
     ) -> None:
-        """Hand the foot to the theme."""
+        """Hand the foot to the theme, and the state to what cites a part of the page."""
         context["theme_extra_footer"] = text(app, page)
+        context["revision"] = revision_of(app.env, page)
 
     app.connect("builder-inited", look, priority=900)
     app.connect("doctree-read", note_quotes)

@@ -23,6 +23,8 @@ def add_script(
         app.add_css_file("desk.css")
         for name in DESK:
             app.add_js_file(name, loading_method="defer", **version)
+    if app.builder.name == "html" and 'class="rerun"' in context.get("body", ""):
+        app.add_js_file("rerun.js", loading_method="defer")
     if app.builder.name == "html" and " sortable" in context.get("body", ""):
         app.add_js_file("sortable.js", loading_method="defer")
     if page == "search":

@@ -8,7 +8,10 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-FORMULA = r'<span class="math notranslate nohighlight">[^<]*</span>'
+FORMULA = (
+    r'(?:<a class="symbol [^>]*>)?'  # a symbol may be a link to its meaning
+    r'<span class="math notranslate nohighlight">[^<]*</span>(?:</a>)?'
+)
 END = FORMULA.replace("[^<]*", r"\\\(\\square\\\)")
 
 
