@@ -5,14 +5,22 @@ from typing import Any
 from sphinx.application import Sphinx
 
 
+NEEDED_BY = {  # a piece of a page, and the scripts that go with it
+    'class="explorer"': ("normal.js", "explorer.js"),
+    'class="same-boundary"': ("normal.js", "boundary.js"),
+    " sortable": ("sortable.js",),
+}
+
+
 def add_script(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
 ) -> None:
-    """Add the script to an HTML page; the single page that is printed keeps the static figure."""
-    if app.builder.name == "html" and 'class="explorer"' in context.get("body", ""):
-        app.add_js_file("explorer.js", loading_method="defer")
-    if app.builder.name == "html" and " sortable" in context.get("body", ""):
-        app.add_js_file("sortable.js", loading_method="defer")
+    """Add the scripts to an HTML page; the single page that is printed keeps the static figure."""
+    if app.builder.name == "html":
+        for piece, scripts in NEEDED_BY.items():
+            if piece in context.get("body", ""):
+                for script in scripts:
+                    app.add_js_file(script, loading_method="defer")
     if page == "search":
         app.add_js_file("search-text.js", loading_method="defer")
 
