@@ -4,10 +4,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-
-NEEDED_BY = {  # a piece of a page, and the scripts that go with it
-    'class="explorer"': ("normal.js", "explorer.js"),
-    'class="same-boundary"': ("normal.js", "boundary.js"),
+NEEDED_BY = {  # a piece of a page (in code its < is escaped), and the scripts that go with it
+    '<div class="explorer"': ("normal.js", "explorer.js"),
+    '<div class="same-boundary"': ("normal.js", "boundary.js"),
     " sortable": ("sortable.js",),
 }
 

@@ -87,9 +87,9 @@
   /* Without an exponent, which no column has room for. */
   const plain = (value, maximumSignificantDigits) =>
     value.toLocaleString("en", { maximumSignificantDigits, useGrouping: false });
-  const four = (value) => value.toFixed(4);
+  const four = (value) => (Number.isNaN(value) ? "–" : value.toFixed(4)); // a share of none
   const significant = (value) =>
-    value >= 1000 || value < 1e-3 ? plain(value, 4) : value.toPrecision(4);
+    Number.isNaN(value) ? "–" : value >= 1000 || value < 1e-3 ? plain(value, 4) : value.toPrecision(4);
   const rows = (value) => (value >= 1000 ? value.toFixed(0) : value.toFixed(1));
   /* A probability with three digits of what is left to 0 or 1. */
   const fine = (p) => p.toFixed(Math.max(3, Math.ceil(2 - Math.log10(Math.min(p, 1 - p)))));
@@ -210,7 +210,7 @@
       wishes.append(element("label", {}, field(key, WISHES[key], name), name));
     }
     const choices = element("div", { class: "explorer-line" });
-    const set = element("select", {}, element("option", { value: "" }, "your own"));
+    const set = element("select", { "aria-label": "Data" }, element("option", { value: "" }, "your own"));
     for (const [k, { name, ir, d }] of SETS.entries()) {
       set.append(element("option", { value: k }, `${name} (IR ${ir}, d ${d})`));
     }
@@ -222,7 +222,7 @@
     if (SETS.length) choices.append(element("label", {}, "Data ", set));
     for (const key in SELECTS) {
       const [label, options] = SELECTS[key];
-      const made = element("select", { "data-choice": key });
+      const made = element("select", { "aria-label": label });
       for (const value in options) made.append(element("option", { value }, options[value]));
       made.addEventListener("change", () => {
         act(() => (state[key] = made.value));
@@ -259,7 +259,7 @@
     ["rhs", "Eq. 7, right", [i("N", "0"), "(1 − ", i("λ"), ") / ", i("N", "1"), i("λ")]],
     ["fn", "minority missed", ["FN"]],
     ["fp", "majority accused", ["FP"]],
-    ["precision", "minority, of those called so", ["precision"]],
+    ["precision", "of those called rare", ["precision"]],
     ["specificity", "majority cleared", ["specificity"]],
     ["expense", "of the step", ["expense"]],
     ["band", "of prices", ["its band"]],
@@ -463,7 +463,7 @@
       fp: `${rows(N1 * ir * now[1])} of ${Math.round(N1 * ir)}`,
       precision: four((1 - now[0]) / (1 - now[0] + ir * now[1])),
       specificity: four(1 - now[1]),
-      expense: high > low * (1 + 1e-9) ? (gained ? significant((ir * accused) / gained) : "–") : "no step",
+      expense: high > low * (1 + 1e-9) ? significant((ir * accused) / gained) : "no step",
       band: `${significant(low)} to ${significant(high)}`,
     };
     for (const key in shown) values[key].textContent = shown[key];
