@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
+from driver.parameters import declared
 from plots import COLOURS
 from scipy.special import expit
 from scipy.stats import norm
@@ -660,6 +661,8 @@ def test_the_first_screen_holds_the_answer_what_shows_it_and_the_verdicts(
 def test_one_slider_moves_both_boundaries(visit):
     page = visit(FRONT)
     slider = page.locator(".boundary-live input")
+    chapter = declared(ROOT / "notebooks/explorer.md")  # its figure stands there without scripts
+    ir, distance = (chapter[name].default for name in ("ir", "distance"))
 
     def lines():
         return [line.get_attribute("x1") for line in page.locator(".boundary-live .boundary").all()]
@@ -675,10 +678,10 @@ def test_one_slider_moves_both_boundaries(visit):
         first, second = lines()
         assert first == second
         seen.add(first)
-        point = gaussian_point(2.0, price / 10)  # as the chapter's parameters have it
+        point = gaussian_point(distance, price / ir)
         found = re.findall(r"[\d,]+(?= of)", page.locator(".boundary-live .result").inner_text())
         counts = [int(number.replace(",", "")) for number in found]
-        expected = [100 * point.recall, 1000 * (1 - point.specificity)]
+        expected = [100 * point.recall, 100 * ir * (1 - point.specificity)]
         assert counts == pytest.approx(expected, abs=0.51)
     assert len(seen) == 4
 
