@@ -603,6 +603,21 @@ def test_the_controls_of_the_explorer_stand_in_the_first_screen_with_what_they_m
         assert box["y"] + box["height"] < height, what
 
 
+@pytest.mark.parametrize("name", [EXPLORER, FRONT])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_nothing_jumps_where_a_script_takes_a_figures_place(browser, site, name, width, height):
+    context = new_context(browser, viewport={"width": width, "height": height})
+    context.add_init_script("""window.shift = 0; new PerformanceObserver((list) =>
+        list.getEntries().forEach((entry) => (window.shift += entry.value))
+    ).observe({type: "layout-shift", buffered: true})""")
+    page = context.new_page()
+    page.goto(site + name)
+    page.evaluate(LOADED)
+    page.evaluate(SETTLED)
+    assert page.evaluate("window.shift") < 0.1
+    context.close()
+
+
 def test_no_line_of_the_explorer_crosses_a_label(visit):
     page = visit(EXPLORER, viewport={"width": 1280, "height": 900})
     labels = page.locator(".explorer-panels text:is(.majority, .minority)").all()

@@ -112,6 +112,11 @@
     for (const key in attributes) made.setAttribute(key, attributes[key]);
   }
 
+  /* Only what has changed is laid out anew. */
+  function say(made, text) {
+    if (made.textContent !== text) made.textContent = text;
+  }
+
   const i = (text, below = "") => {
     const made = element("i", {}, text);
     if (below) made.append(element("sub", {}, below));
@@ -392,8 +397,8 @@
       change(drawn.errors, { d: path(GRID.map((x) => onErrors(rates(x)))) });
     }
     [0, 0.5, 1].forEach((part, k) => {
-      ticks.x[k].textContent = compact.format(part * scale[0] * N1);
-      ticks.y[k].textContent = compact.format(part * scale[1] * N1 * state.ir);
+      say(ticks.x[k], compact.format(part * scale[0] * N1));
+      say(ticks.y[k], compact.format(part * scale[1] * N1 * state.ir));
     });
     const [[x, y], [u, v]] = [onErrors(now), onErrors(start)];
     change(drawn.chord, { x1: u, y1: v, x2: x, y2: y });
@@ -466,7 +471,7 @@
       expense: high > low * (1 + 1e-9) ? significant((ir * accused) / gained) : "no step",
       band: `${significant(low)} to ${significant(high)}`,
     };
-    for (const key in shown) values[key].textContent = shown[key];
+    for (const key in shown) say(values[key], shown[key]);
     for (const key in sliders) {
       sliders[key].value = SLIDERS[key].get();
       sliders[key].setAttribute("aria-valuetext", SLIDERS[key].say());
@@ -484,7 +489,7 @@
       made.setAttribute("aria-valuenow", x.toFixed(2));
       made.setAttribute("aria-valuetext", `x = ${x.toFixed(2)}, recall ${four(1 - now[0])}`);
     }
-    told.textContent = note;
+    say(told, note);
     summary =
       `At λ = ${fine(lam)} and threshold ${fine(t)} the model misses ${shown.fn} minority rows and ` +
       `accuses ${shown.fp} majority rows. The step from λ = ${fine(from)} has the expense ` +
