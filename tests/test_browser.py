@@ -14,11 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT
-from driver.parameters import RunError, read_grid
+from driver.parameters import RunError, declared, read_grid
 from plots import COLOURS
+from scipy.special import expit
 from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
 
+from crcen import DATASETS, alpha_from_lam, prior_shift
+from crcen.study.comparison import PLAIN, compared
+from crcen.study.record import Record
 from crcen.theory.laws import expense_band, gaussian_point
 
 sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
@@ -45,6 +51,7 @@ BLOCKING = """() => performance.getEntriesByType("navigation")
 SETTLED = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
   () => setTimeout(done, 400))))"""
 EXPLORER = "book/chapters/explorer.html"
+FRONT = "book/index.html"
 
 
 @cache
@@ -324,7 +331,7 @@ def test_the_search_shows_no_source_of_mathematics(visit):
 # The explorer
 
 
-def shown(page):
+def numbers(page):
     """The first number of each reading, and half a unit of its last decimal."""
     readings = {}
     for value in page.locator(".explorer-readings dd").all():
@@ -335,67 +342,304 @@ def shown(page):
     return readings, [float(end) for end in band]
 
 
+def fields(page):
+    """What stands in the fields."""
+    found = page.locator("[data-field]").all()
+    return {field.get_attribute("data-field"): float(field.input_value()) for field in found}
+
+
+def slide(page, name, *keys):
+    page.locator(f"#explorer-{name}").focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
 @pytest.mark.parametrize(
-    ("lam", "ir", "d", "start"),
+    ("lam", "t", "ir", "d", "start"),
     [
-        (0.5, 10, 2, 0.9),
-        (0.909091, 10, 3, 0.5),
-        (0.99, 100, 1.5, 0.95),
-        (0.2, 1, 0.7, 0.8),
-        (0.998, 30, 4.5, 0.5),
+        (0.5, 0.5, 10, 2, 0.9),
+        (0.909091, 0.3, 10, 3, 0.5),
+        (0.5, 0.0099, 100, 1.5, 0.95),
+        (0.2, 0.8, 1, 0.7, 0.8),
+        (0.9995, 0.5, 1000, 4.5, 0.5),
+        (0.9, 0.99, 30, 5, 0.99),
     ],
 )
-def test_the_explorer_shows_the_numbers_of_the_laws(visit, lam, ir, d, start):
-    page = visit(f"{EXPLORER}#lam={lam}&ir={ir}&d={d}&from={start}")
-    readings, band = shown(page)
-    alpha, alpha_start = (x / (1 - x) / ir for x in (lam, start))
-    point = gaussian_point(d, alpha)
-    t = np.log(sorted([alpha, alpha_start])) / d
-    gained, accused = np.diff(norm.cdf(d / 2 + t)), -np.diff(norm.cdf(d / 2 - t))
-    low, high = expense_band(*sorted([alpha, alpha_start]), ir)
+def test_the_explorer_shows_the_numbers_of_the_laws(visit, lam, t, ir, d, start):
+    page = visit(f"{EXPLORER}#lam={lam}&t={t}&ir={ir}&d={d}&from={start}")
+    readings, band = numbers(page)
+    alpha, price, price_start = (
+        alpha_from_lam(lam, ir),
+        *(lam / (1 - lam) * (1 - t) / t for lam, t in ((lam, t), (start, 0.5))),
+    )
+    trained, decided = gaussian_point(d, alpha), gaussian_point(d, price / ir)
+    at = np.log(np.sort([price, price_start]) / ir) / d
+    gained, accused = np.diff(norm.cdf(d / 2 + at)), -np.diff(norm.cdf(d / 2 - at))
+    low, high = expense_band(*np.sort([price, price_start]) / ir, ir)
+    found, false = decided.recall, ir * (1 - decided.specificity)
     expected = {
-        "p1bar": point.p1bar,
-        "p0bar": point.p0bar,
-        "lhs": (1 - point.p1bar) / point.p0bar,
+        "alpha": alpha,
+        "back": prior_shift(t, 1 - lam),
+        "p1bar": trained.p1bar,
+        "p0bar": trained.p0bar,
+        "raw": (trained.p1bar + ir * trained.p0bar) / (1 + ir),
+        "prior": 1 / (1 + ir),
+        "lhs": (1 - trained.p1bar) / trained.p0bar,
         "rhs": 1 / alpha,
-        "recall": point.recall,
-        "specificity": point.specificity,
-        "fn": 1000 * (1 - point.recall),
-        "fp": 1000 * ir * (1 - point.specificity),
+        "fn": 1000 * (1 - found),
+        "fp": 1000 * false,
+        "precision": found / (found + false),
+        "specificity": decided.specificity,
         "expense": ir * (accused / gained).item(),
         "band": low,
     }
     assert set(readings) == set(expected)
     for name, (value, half) in readings.items():
+        # Zeros at the end of some are not shown, so their last decimal says less than they do.
         assert abs(value - expected[name]) <= half, name
+        assert value == pytest.approx(expected[name], rel=1e-3, abs=half if half < 0.1 else 0), name
     assert band == pytest.approx([low, high], rel=5e-4)
     assert low <= expected["expense"] <= high
+    typed = {"lam": lam, "t": t, "ir": ir, "d": d, "recall": found, "price": price}
+    assert fields(page) == pytest.approx(typed | {"share": 100 / (1 + ir)}, rel=6e-3, abs=5e-5)
+
+
+def test_the_explorer_tells_what_is_out_of_its_range_and_clamps_nothing_else(visit):
+    page = visit(f"{EXPLORER}#ir=1000&d=0.5")
+    note = page.locator(".explorer-note")
+    weight, price = (page.locator(f"[data-field={name}]") for name in ("lam", "price"))
+    for wanted in (2000, 10000):
+        price.fill(str(wanted))
+        assert numbers(page)[0]["alpha"][0] == wanted / 1000
+        assert not note.is_visible()
+    weight.fill("0.9999999")
+    assert "λ goes from 0.001 to 0.99999 here" in note.inner_text()
+    weight.fill("0,9")  # a decimal comma
+    assert not note.is_visible()
+    assert numbers(page)[0]["rhs"][0] == pytest.approx(1000 / 9, rel=1e-3)
+    weight.fill("nothing")
+    weight.blur()
+    assert "wants a number" in note.inner_text()
+    assert weight.input_value() == "0.900"
+    for address in ("lam=0.99999&t=0.00001&ir=1000&d=0.5", "lam=0.001&t=0.999&ir=1000&d=0.5"):
+        page.goto(page.url.partition("#")[0] + "#" + address)
+        shown = [page.locator(".explorer-readings").inner_text()]
+        shown += [field.input_value() for field in page.locator("[data-field]").all()]
+        assert not re.search(r"\d[eE][+-]|NaN|Infinity", " ".join(shown))
+
+
+def test_a_threshold_decides_as_the_weight_does(visit):
+    page = visit(f"{EXPLORER}#ir=50")
+
+    def decisions():
+        return {name: numbers(page)[0][name] for name in ("fn", "fp", "precision", "specificity")}
+
+    def means():
+        return [numbers(page)[0][name][0] for name in ("p1bar", "raw")]
+
+    page.get_by_role("button", name="Balanced").click()
+    balanced, raised = decisions(), means()
+    page.get_by_role("button", name="Plain, cut at").click()
+    assert decisions() == balanced
+    assert fields(page)["lam"] == 0.5
+    assert fields(page)["t"] == pytest.approx(1 / 51, abs=5e-5)
+    assert means()[0] < raised[0]
+    assert means()[1] == pytest.approx(1 / 51, abs=1e-4)  # without a weight p is calibrated
+    page.get_by_label("lock the boundary").check()
+    before = fields(page)["t"]
+    slide(page, "lam", *["ArrowRight"] * 20)
+    assert fields(page)["t"] > before
+    slide(page, "t", "ArrowRight")
+    assert decisions() == balanced
+    page.get_by_label("lock the boundary").uncheck()
+    slide(page, "t", "ArrowRight")
+    assert decisions() != balanced
+
+
+def test_a_wish_gives_the_weight_or_the_threshold(visit):
+    page = visit(f"{EXPLORER}#lam=0.5&t=0.5&ir=20&d=2")
+    recall, price = (page.locator(f"[data-field={name}]") for name in ("recall", "price"))
+    recall.fill("0.9")
+    log_alpha = 2 * (norm.ppf(0.9) - 1)
+    assert fields(page)["lam"] == pytest.approx(expit(log_alpha + np.log(20)), abs=5e-5)
+    assert numbers(page)[0]["fn"][0] == 100
+    price.fill("5")
+    assert fields(page)["lam"] == pytest.approx(5 / 6, abs=5e-4)
+    page.get_by_role("button", name="Plain", exact=True).click()
+    page.get_by_label("Wishes and drags move").select_option(label="the threshold")
+    price.fill("5")
+    assert (fields(page)["lam"], fields(page)["t"]) == (0.5, pytest.approx(1 / 6, abs=5e-4))
+    page.locator("[data-field=share]").fill("10")
+    assert fields(page)["ir"] == 9
+
+
+def test_the_boundary_and_the_point_are_dragged(visit):
+    page = visit(f"{EXPLORER}#ir=10&d=2", viewport={"width": 1280, "height": 900})
+    boundary, point = page.locator("[role=slider].handle").all()
+
+    def pull(handle, right, down):
+        box = handle.locator("circle").first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + right, y + down, steps=4)
+        page.mouse.up()
+
+    before = fields(page)
+    pull(boundary, 40, 0)
+    dragged = fields(page)
+    assert dragged["lam"] < before["lam"]
+    assert dragged["recall"] < before["recall"]
+    assert dragged["t"] == before["t"]
+    pull(point, -30, -60)  # fewer missed, more accused
+    assert fields(page)["recall"] > dragged["recall"]
+    for handle, key in ((boundary, "ArrowRight"), (point, "PageUp")):
+        recall, at = fields(page)["recall"], float(handle.get_attribute("aria-valuenow"))
+        handle.press(key)
+        assert fields(page)["recall"] < recall
+        assert float(handle.get_attribute("aria-valuenow")) > at
+    assert f"lam={fields(page)['lam']:.3f}"[:7] in page.url
+
+
+def test_a_finger_drags_the_boundary(visit):
+    page = visit(EXPLORER, viewport={"width": 390, "height": 844}, has_touch=True)
+    before = fields(page)
+    box = page.locator(".handle circle").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+    for kind, right in (
+        ("touchStart", 0),
+        ("touchMove", 15),
+        ("touchMove", 40),
+        ("touchEnd", None),
+    ):
+        points = [] if right is None else [{"x": x + right, "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_function(
+        "before => document.querySelector('[data-field=lam]').value < before",
+        arg=str(before["lam"]),
+    )
+
+
+def test_the_bells_are_drawn_as_counted_and_as_weighted(visit):
+    page = visit(f"{EXPLORER}#lam=0.5&t=0.5&ir=20&d=2")
+
+    def heights():
+        curves = page.locator(".curve.majority, .curve.minority:not(.dashed)").all()
+        return [curve.bounding_box()["height"] for curve in curves]
+
+    def ratio(bells):
+        page.get_by_label("Bells").select_option(label=bells)
+        majority, minority = heights()
+        return minority / majority
+
+    # With the width of the lines
+    assert ratio("of one size") == pytest.approx(1, abs=0.02)
+    assert ratio("as counted") == pytest.approx(1 / 20, abs=0.06)
+    page.locator("[data-field=lam]").fill(str(40 / 41))
+    assert ratio("as counted") == pytest.approx(1 / 20, abs=0.06)
+    assert ratio("as weighted") == pytest.approx(2, abs=0.15)
+
+
+def test_the_presets_have_the_imbalance_and_the_ranking_of_the_sets(visit):
+    splits = compared(Record(ROOT / "results"))
+    page = visit(EXPLORER)
+    chosen = page.get_by_label("Data", exact=True)
+    names = {split.dataset for split in splits}
+    assert chosen.locator("option").count() == 1 + len(names)
+    for name in names:
+        own = [split.test[PLAIN] for split in splits if split.dataset == name]
+        option = chosen.locator("option", has_text=DATASETS[name].title)
+        chosen.select_option(option.get_attribute("value"))
+        auc = np.mean([roc_auc_score(found.labels, found.logits) for found in own])
+        assert norm.cdf(fields(page)["d"] / np.sqrt(2)) == pytest.approx(auc, abs=3e-3)
+        rows = sum(found.labels.size for found in own) / sum(found.labels.sum() for found in own)
+        assert fields(page)["ir"] == pytest.approx(rows - 1, rel=0.1)  # test rows, a few less
+
+
+def test_what_to_try_is_a_button(visit):
+    page = visit(EXPLORER, viewport={"width": 1280, "height": 900})
+    buttons = page.get_by_role("button", name="Try it")
+    assert buttons.count() == page.locator("#what-to-try li").count()
+    seen = set()
+    for button in buttons.all():
+        button.click()
+        seen.add(str(fields(page)))
+        assert page.locator(".explorer").first.bounding_box()["y"] >= 0
+        page.wait_for_function("scrollY < 400")
+    assert len(seen) == buttons.count()
 
 
 def test_the_keyboard_moves_the_explorer_and_the_address_keeps_it(visit):
     page = visit(EXPLORER)
-    for name in ("lam", "alpha", "ir", "d"):
-        before = shown(page)
-        page.locator(f"#explorer-{name}").focus()
-        page.keyboard.press("ArrowRight")
-        assert shown(page) != before, name
-    now = shown(page)
+    for name in ("lam", "t", "ir", "d"):
+        before = numbers(page)
+        slide(page, name, "ArrowRight")
+        assert numbers(page) != before, name
+    page.get_by_label("Bells").select_option("counted")
+    now = numbers(page), fields(page)
     told = page.locator(".explorer [role=status]").inner_text()
-    assert told.split("accuses ")[1].startswith(f"{now[0]['fp'][0]:g}")
+    assert told.split("accuses ")[1].startswith(f"{now[0][0]['fp'][0]:g}")
     page.reload()
-    assert shown(page) == now
+    assert (numbers(page), fields(page)) == now
+    assert page.get_by_label("Bells").input_value() == "counted"
     page.get_by_role("button", name="Balanced").click()
-    assert shown(page)[0]["rhs"][0] == 1
+    assert numbers(page)[0]["rhs"][0] == 1
+
+
+def test_three_keys_lead_to_the_first_slider(visit):
+    page = visit(EXPLORER)
+    for key in ("Tab", "Tab", "Enter"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.id") == "explorer-lam"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_controls_of_the_explorer_stand_in_the_first_screen_with_what_they_move(
+    visit, width, height
+):
+    page = visit(EXPLORER, viewport={"width": width, "height": height})
+    page.evaluate(LOADED)
+    for what in ("#explorer-lam", "#explorer-t", "#explorer-ir", "#explorer-d", ".handle >> nth=0"):
+        box = page.locator(what).bounding_box()
+        assert box["y"] + box["height"] < height, what
+
+
+@pytest.mark.parametrize("name", [EXPLORER, FRONT])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_nothing_jumps_where_a_script_takes_a_figures_place(browser, site, name, width, height):
+    context = new_context(browser, viewport={"width": width, "height": height})
+    context.add_init_script("""window.shift = 0; new PerformanceObserver((list) =>
+        list.getEntries().forEach((entry) => (window.shift += entry.value))
+    ).observe({type: "layout-shift", buffered: true})""")
+    page = context.new_page()
+    page.goto(site + name)
+    page.evaluate(LOADED)
+    page.evaluate(SETTLED)
+    assert page.evaluate("window.shift") < 0.1
+    context.close()
+
+
+def test_no_line_of_the_explorer_crosses_a_label(visit):
+    page = visit(EXPLORER, viewport={"width": 1280, "height": 900})
+    labels = page.locator(".explorer-panels text:is(.majority, .minority)").all()
+    for recall in ("0.999", "0.9", "0.5", "0.05"):
+        page.locator("[data-field=recall]").fill(recall)
+        line = page.locator(".boundary").bounding_box()
+        for label in labels:
+            box = label.bounding_box()
+            assert box["y"] + box["height"] <= line["y"] + 1
 
 
 def test_without_scripts_a_figure_stands_in_the_explorers_place(browser, html):
     context = new_context(browser, java_script_enabled=False)
     page = context.new_page()
-    page.goto((html / EXPLORER).as_uri())
-    image = page.locator("#fig-explorer img")
-    assert image.is_visible()
-    assert "boundary" in image.get_attribute("alt")
-    assert page.locator("input[type=range]").count() == 0
+    for name, figure in ((EXPLORER, "#fig-explorer"), (FRONT, "#fig-same-boundary-here")):
+        page.goto((html / name).as_uri())
+        image = page.locator(f"{figure} img")
+        assert image.is_visible()
+        assert "boundary" in image.get_attribute("alt")
+        assert page.locator("input[type=range], article button[data-explorer]:visible").count() == 0
     context.close()
 
 
@@ -403,9 +647,9 @@ def test_the_explorer_works_from_a_file_and_weighs_little(browser, html):
     context = new_context(browser, viewport={"width": 360, "height": 740}, has_touch=True)
     page = context.new_page()
     page.goto((html / EXPLORER).as_uri())
-    before = shown(page)
-    page.locator("#explorer-d").tap(position={"x": 2, "y": 20})
-    assert shown(page) != before
+    before = numbers(page)
+    page.locator("#explorer-d").tap(position={"x": 2, "y": 16})
+    assert numbers(page) != before
     assert "d=0.5" in page.url
     context.close()
     assert (html / "_static/explorer.js").stat().st_size < 25_000
@@ -620,3 +864,84 @@ NO_TOLERANCES = ("0", "-1e-5", "-0.00012", "-1e20", "'a'", "off")
 )
 def test_a_bad_value_is_refused_in_the_words_of_the_command(rerun, chapter, values):
     assert rerun(chapter, **values) == asked_for(chapter, values)
+    for script, user in (("explorer.js", "explorer.html"), ("boundary.js", "index.html")):
+        assert [path.name for path in html.rglob("*.html") if script in path.read_text()] == [user]
+
+
+# The first screen of the front page
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "more"), [(1280, 900, [".ways", ".at-hand"]), (390, 844, [])]
+)
+def test_the_first_screen_holds_the_answer_what_shows_it_and_the_verdicts(
+    visit, width, height, more
+):
+    page = visit(FRONT, viewport={"width": width, "height": height})
+    page.evaluate(LOADED)
+    shown = [".byline", ".answer", ".boundary-live input", ".boundary-live .result", ".verdict-bar"]
+    for what in (*shown, *more):
+        box = page.locator(what).bounding_box()
+        assert box["y"] + box["height"] <= height, what
+    assert not re.search("[λα\\\\]", page.locator(".answer").inner_text())
+
+
+def test_one_slider_moves_both_boundaries(visit):
+    page = visit(FRONT)
+    slider = page.locator(".boundary-live input")
+    chapter = declared(ROOT / "notebooks/explorer.md")  # its figure stands there without scripts
+    ir, distance = (chapter[name].default for name in ("ir", "distance"))
+
+    def lines():
+        return [line.get_attribute("x1") for line in page.locator(".boundary-live .boundary").all()]
+
+    seen = set()
+    for key in (None, "Home", "ArrowRight", "End"):
+        if key:
+            slider.press(key)
+        price = 10 ** float(slider.input_value())
+        weight, threshold = price / (1 + price), 1 / (1 + price)
+        titles = page.locator(".boundary-live .explorer-panels p").all_inner_texts()
+        assert titles == [f"Weight {weight:.2f}, cut at 0.50", f"No weight, cut at {threshold:.2f}"]
+        first, second = lines()
+        assert first == second
+        seen.add(first)
+        point = gaussian_point(distance, price / ir)
+        found = re.findall(r"[\d,]+(?= of)", page.locator(".boundary-live .result").inner_text())
+        counts = [int(number.replace(",", "")) for number in found]
+        expected = [100 * point.recall, 100 * ir * (1 - point.specificity)]
+        assert counts == pytest.approx(expected, abs=0.51)
+    assert len(seen) == 4
+
+
+def test_few_clicks_lead_from_the_front_page_to_what_is_wanted(visit):
+    page = visit(FRONT)
+    bar = page.locator(".verdict-bar a")
+    counts = [int(part.evaluate("part => getComputedStyle(part).flexGrow")) for part in bar.all()]
+    legend = page.locator(".verdict-legend a")
+    assert counts == [int(text.split()[0]) for text in legend.all_inner_texts()]
+    legend.nth(0).click()  # one click: a verdict in the ledger
+    anchor = page.url.partition("#verdict-")[2]
+    row = page.locator("tr", has=page.locator(f"#verdict-{anchor}"))
+    assert f'class="verdict {anchor}"' in row.inner_html()
+    paper = page.locator("table").first.locator("tbody tr")
+    assert sum(counts) == paper.count()
+    page.goto(page.url.replace("chapters/claims.html", "index.html").partition("#")[0])
+    page.locator(".ways").get_by_role("link", name="explorer").click()  # two: a wish for a recall
+    page.locator("[data-field=recall]").fill("0.9")
+    assert fields(page)["lam"] > 0.9
+
+
+def test_links_to_pages_have_a_description_and_a_picture(html):
+    described = {}
+    for path in html.glob("book/**/*.html"):
+        page = BeautifulSoup(path.read_text(), "html.parser")
+        said = page.select_one("meta[name=description]")["content"]
+        assert len(said) > 30, path.name
+        assert "\\" not in said, path.name
+        assert page.select_one("meta[property='og:description']")["content"] == said
+        assert page.select_one("meta[property='og:title']")["content"]
+        picture = page.select_one("meta[property='og:image']")["content"]
+        assert (path.parent / picture).read_bytes().startswith(b"\x89PNG")
+        described[said] = path.name
+    assert len(described) == len([*html.glob("book/**/*.html")])

@@ -1,4 +1,4 @@
-"""Sphinx extension: load a script on the page that needs it, and only there."""
+"""Sphinx extension: load scripts and styles on the page that needs them, and only there."""
 
 import sys
 from pathlib import Path
@@ -9,24 +9,28 @@ from sphinx.application import Sphinx
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from provenance import citation
 
-DESK = ("desk-numbers.js", "desk-table.js", "desk-scores.js", "desk.js")  # in the order of use
+NEEDED_BY = {  # a piece of a page (in code its < is escaped), and what goes with it, in this order
+    '<div class="explorer"': ("normal.js", "explorer.js"),
+    '<div class="same-boundary"': ("normal.js", "boundary.js"),
+    'id="desk"': ("desk.css", "desk-numbers.js", "desk-table.js", "desk-scores.js", "desk.js"),
+    'class="rerun"': ("rerun.js",),
+    " sortable": ("sortable.js",),
+}
 
 
 def add_script(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
 ) -> None:
-    """Add the script to an HTML page; the single page that is printed keeps the static figure."""
-    if app.builder.name == "html" and 'class="explorer"' in context.get("body", ""):
-        app.add_js_file("explorer.js", loading_method="defer")
-    if app.builder.name == "html" and 'id="desk"' in context.get("body", ""):
-        version = {"data-version": citation(Path(app.srcdir))["version"]}  # for its slips
-        app.add_css_file("desk.css")
-        for name in DESK:
-            app.add_js_file(name, loading_method="defer", **version)
-    if app.builder.name == "html" and 'class="rerun"' in context.get("body", ""):
-        app.add_js_file("rerun.js", loading_method="defer")
-    if app.builder.name == "html" and " sortable" in context.get("body", ""):
-        app.add_js_file("sortable.js", loading_method="defer")
+    """Add them to an HTML page; the single page that is printed keeps the static figures."""
+    if app.builder.name == "html":
+        version = citation(Path(app.srcdir))["version"]  # for the slips of the desk
+        for piece, files in NEEDED_BY.items():
+            if piece in context.get("body", ""):
+                for file in files:
+                    if file.endswith(".css"):
+                        app.add_css_file(file)
+                    else:
+                        app.add_js_file(file, loading_method="defer", **{"data-version": version})
     if page == "search":
         app.add_js_file("search-text.js", loading_method="defer")
 
