@@ -47,6 +47,7 @@ def made_with(root: Path, config: Config) -> str:
     packages = Path(sphinx.__file__).parents[1].glob("*.dist-info")  # named NAME-VERSION
     return digest(
         contents([root / "_toc.yml", *sorted((root / "book").rglob("*.py"))]),
+        contents(sorted((root / "book/templates").rglob("*.html"))),
         json.dumps(config.overrides, sort_keys=True, default=str),
         config.extensions,
         platform.python_version(),

@@ -2,12 +2,12 @@
 
 The package sphinx-mathjax-offline copies all of MathJax, 24 MB. Typesetting TeX needs 2 MB of it,
 in parts: the files that hold several parts in one have MathJax's menu, too, which no page shows.
-The theme has every icon twice, as a font and in a script of 1.5 MB. The font is enough.
+The theme brings its icons as fonts and as a script, and a script of Bootstrap: no page loads them.
 """
 
 from importlib import import_module
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, rmtree
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -22,6 +22,7 @@ NEEDED = (
     "output/chtml/fonts/woff-v2/*.woff",
     "a11y/assistive-mml.js",
 )
+UNUSED = ("scripts/bootstrap.js*", "scripts/fontawesome.js*", "scripts/*.map", "styles/*.map")
 
 
 def copy_mathjax(app: Sphinx) -> None:
@@ -34,15 +35,17 @@ def copy_mathjax(app: Sphinx) -> None:
             copyfile(source, target)
 
 
-def empty_icon_script(app: Sphinx, error: Exception | None) -> None:
-    """Empty the theme's script of icons after the theme has copied it."""
-    for script in Path(app.outdir, "_static/scripts").glob("fontawesome.js*"):
-        script.write_text("")
+def remove_unused(app: Sphinx, error: Exception | None) -> None:
+    """Remove what no page loads, after the theme has copied it."""
+    static = Path(app.outdir, "_static")
+    rmtree(static / "vendor", ignore_errors=True)
+    for path in (path for pattern in UNUSED for path in static.glob(pattern)):
+        path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.connect("builder-inited", copy_mathjax)
-    app.connect("build-finished", empty_icon_script)
+    app.connect("build-finished", remove_unused)
     app.config.mathjax_path = "mathjax/startup.js"
     return {"parallel_read_safe": True, "parallel_write_safe": True}

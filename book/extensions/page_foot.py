@@ -29,6 +29,7 @@ MADE_WITH = (
     "book/provenance.py",
     "book/references.bib",
     "book/static/*",
+    "book/templates/*",
     "requirements.txt",
 )
 
