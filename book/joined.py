@@ -119,7 +119,7 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
     for tag in content.select(LEFT_OUT):
         tag.decompose()
     for tag in content.select("noscript"):
-        tag.unwrap()  # of the scripts only MathJax comes along
+        tag.unwrap()  # no script comes along
     for heading in content.select("section[id] > h2"):
         if heading.parent:  # the section's box may begin on the page before its heading
             heading["id"] = heading.parent.attrs.pop("id")
@@ -154,11 +154,9 @@ def join_pages(chapters: list[Chapter], root: Path, built: Revision) -> str:
     front = chapters[0].address(root)
     page = read_page(root, chapters[0].name)
     foot = page.select_one(".extra_footer") or page.new_tag("div")
-    head = page.select("head link[rel=stylesheet], head script[src*=mathjax]")
-    head += [tag for tag in page.select("head script") if "window.MathJax" in tag.text]
+    head = page.select("head link[rel=stylesheet]")
     for tag in head:
-        for name in {"href", "src"} & set(tag.attrs):
-            tag[name] = urljoin(front, str(tag[name]))
+        tag["href"] = urljoin(front, str(tag["href"]))
     adapt(foot, front, ids)
     for chapter in chapters:
         adapt(chapter.article, chapter.address(root), ids)

@@ -158,6 +158,7 @@ def copy_style(app: Sphinx, builder: object) -> None:
 
     Or the links to it would be others in the first build than in those after it.
     """
+    Path(app.outdir, "_static").mkdir(parents=True, exist_ok=True)
     add_global_html_resources(app, None)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-FORMULA = r'<span class="math notranslate nohighlight">[^<]*</span>'
-END = FORMULA.replace("[^<]*", r"\\\(\\square\\\)")
+FORMULA = r'<math data-tex="[^"]*">(?:(?!</math>).)*</math>'
+END = FORMULA.replace('[^"]*', r"\\square")
 
 
 def join(html: str) -> str:
@@ -17,8 +17,8 @@ def join(html: str) -> str:
 
     Examples
     --------
-    >>> formula = '<span class="math notranslate nohighlight">{}</span>'
-    >>> p, end = formula.format(r"\(p\)"), formula.format(r"\(\square\)")
+    >>> p = '<math data-tex="p"><mi>p</mi></math>'
+    >>> end = r'<math data-tex="\square"><mi>◻</mi></math>'
     >>> print(join(f"With {p}, as {p} says. {end}").replace(p, "p").replace(end, "end"))
     With <span class="together">p,</span> as p <span class="together">says. end</span>
     """
