@@ -125,6 +125,8 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
             heading["id"] = heading.parent.attrs.pop("id")
     for tag in content.select("[id]"):
         tag["id"] = f"{ids[address]}--{tag['id']}"
+    for tag in content.select("[loading]"):
+        del tag["loading"]  # all of it is printed
     for tag in content.select("[src]"):
         tag["src"] = urljoin(address, str(tag["src"]))
     for short, most in (("table.report td", 15), ("code", 40)):  # numbers, names; not sentences

@@ -58,8 +58,8 @@ def mathml(tex: str, display: bool = False) -> str:
 
     Examples
     --------
-    >>> mathml(r"\hat p")
-    '<math data-tex="\\hat p"><mover accent="true"><mi>p</mi><mo stretchy="false">ˆ</mo></mover></math>'
+    >>> mathml("p_1")
+    '<math data-tex="p_1"><msub><mi>p</mi><mn>1</mn></msub></math>'
     """
     made = json.loads(converter()(tex, display))
     if "error" in made:
