@@ -71,10 +71,11 @@ def names(selector: str) -> set[str]:
     >>> sorted(names("ul.nav > li#here:not(.x) a[href^='#a']:hover::after"))
     ['#here', '.nav', '[href]', 'a', 'li', 'ul']
     """
-    found = {f"[{name}]" for name in re.findall(r"\[\s*([\w-]+)", selector)}
-    selector = re.sub(r"\[(?:\"[^\"]*\"|'[^']*'|[^\]])*\]", "", selector)
+    selector = re.sub(r"\[\s*([\w-]+)(?:\"[^\"]*\"|'[^']*'|[^\]])*\]", r"[\1]", selector)
     while (shorter := re.sub(r"\([^()]*\)", "", selector)) != selector:
         selector = shorter
+    found = set(re.findall(r"\[[\w-]+\]", selector))
+    selector = re.sub(r"\[[\w-]+\]", "", selector)
     selector = re.sub(r"::?[\w-]+", "", selector)
     for mark in re.finditer(r"([.#]?)((?:\\.|[\w-])+)", selector):
         name = mark[2].replace("\\", "")
@@ -119,7 +120,7 @@ def purge(css: str, used: Used, folder: Path) -> str:
         elif head.startswith("@"):
             kept.append(f"{head}{{{body}}}")
         else:
-            selectors = [part for part in split(head) if part in used]
+            selectors = [part.strip() for part in split(head) if part in used]
             kept += [f"{','.join(selectors)}{{{body}}}"] if selectors else []
     return "\n".join(kept)
 
