@@ -12,6 +12,7 @@ from grids import Tables, grids, search
 from joblib import cpu_count
 from limits import batching, limits
 from measure import clock, fresh
+from pages import pages
 from problem import Row
 from reports import reports
 from settings import Settings, report
@@ -92,4 +93,5 @@ PARTS = {
     "limits": machine_limits,
     "batching": wide_products,
     "reports": reports,
+    "pages": pages,
 }

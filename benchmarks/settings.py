@@ -33,6 +33,8 @@ class Settings:
     networks: tuple[int, ...] = (1, 10, 100, 1000)
     seconds: float = 0.05  # a measurement of the machine's limits
     reports: tuple[tuple[int, int], ...] = ((5_000, 20), (200_000, 20))  # rows and columns
+    pages: int | None = None  # of the book, all if None
+    visits: int = 5  # of each page
 
 
 QUICK = Settings(
@@ -50,6 +52,8 @@ QUICK = Settings(
     networks=(1, 10),
     seconds=0.002,
     reports=((500, 10),),
+    pages=2,
+    visits=1,
 )
 
 

@@ -123,12 +123,14 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
     for tag in content.select("details.code > summary"):
         tag.decompose()
     for tag in content.select("noscript, details.code, a.symbol, a.number"):
-        tag.unwrap()  # of the scripts only MathJax comes along, and nothing is folded
+        tag.unwrap()  # no script comes along, and nothing is folded
     for heading in content.select("section[id] > h2"):
         if heading.parent:  # the section's box may begin on the page before its heading
             heading["id"] = heading.parent.attrs.pop("id")
     for tag in content.select("[id]"):
         tag["id"] = f"{ids[address]}--{tag['id']}"
+    for tag in content.select("[loading]"):
+        del tag["loading"]  # all of it is printed
     for tag in content.select("[src]"):
         tag["src"] = urljoin(address, str(tag["src"]))
     for short, most in (("table.report td", 15), ("code", 40)):  # numbers, names; not sentences
@@ -158,11 +160,9 @@ def join_pages(chapters: list[Chapter], root: Path, built: Revision) -> str:
     front = chapters[0].address(root)
     page = read_page(root, chapters[0].name)
     foot = page.select_one(".extra_footer") or page.new_tag("div")
-    head = page.select("head link[rel=stylesheet], head script[src*=mathjax]")
-    head += [tag for tag in page.select("head script") if "window.MathJax" in tag.text]
+    head = page.select("head link[rel=stylesheet]")
     for tag in head:
-        for name in {"href", "src"} & set(tag.attrs):
-            tag[name] = urljoin(front, str(tag[name]))
+        tag["href"] = urljoin(front, str(tag["href"]))
     adapt(foot, front, ids)
     for chapter in chapters:
         adapt(chapter.article, chapter.address(root), ids)

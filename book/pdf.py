@@ -73,7 +73,7 @@ def find_browser() -> str:
 
 
 def print_page(html: Path, target: Path) -> None:
-    """Print an HTML file, typeset its mathematics, and fill in the page numbers."""
+    """Print an HTML file, and fill in the page numbers."""
     from playwright.sync_api import sync_playwright
     from pypdf import PdfReader
 
@@ -85,7 +85,6 @@ def print_page(html: Path, target: Path) -> None:
         )
         page.emulate_media(media="print", color_scheme="light")
         page.goto(html.as_uri())
-        page.evaluate("() => window.MathJax?.startup.promise")
         page.evaluate("() => document.fonts.ready")
         if wide := page.evaluate(FIT, WIDE):
             raise PdfError(f"too wide for the page: {'; '.join(wide)}")

@@ -118,7 +118,7 @@ def write_small_book(root):
     for name in ("_config.yml", "CITATION.cff", *study, *driver):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
-    for name in ("extensions", "static"):
+    for name in ("extensions", "static", "templates"):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
     for path in ROOT.glob("notebooks/*.py"):
         shutil.copy(path, root / "notebooks")

@@ -1,22 +1,20 @@
 """Tests of the built pages in a real browser: access, weight, phones, keyboard, the explorer."""
 
-import gzip
 import json
 import os
 import re
 import shlex
 import shutil
-import threading
-from functools import cache, cached_property
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cached_property
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from driver.parameters import RunError, declared, read_grid
+from pages import served
+from pages import visit as timed
 from plots import COLOURS
 from scipy.special import expit
 from scipy.stats import norm
@@ -38,7 +36,13 @@ RUN_AXE = """async (rules) => {
   return violations.filter((v) => ["serious", "critical"].includes(v.impact))
                    .flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.html.slice(0, 150)}`));
 }"""
-LOADED = "() => window.MathJax ? MathJax.startup.promise.then(() => true) : true"
+# When the fonts are there, nothing moves any more.
+LOADED = """() => document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(
+  () => requestAnimationFrame(() => done(true)))))"""
+SHIFTS = """window.shift = 0;
+new PerformanceObserver((list) => list.getEntries().forEach(
+  (entry) => window.shift += entry.hadRecentInput ? 0 : entry.value
+)).observe({type: "layout-shift", buffered: true});"""
 WEIGHT = """(size) => performance.getEntriesByType("navigation")
   .concat(performance.getEntriesByType("resource")).reduce((sum, r) => sum + r[size], 0)"""
 # What the first paint waits for: the page itself, and the styles and scripts that block it.
@@ -54,37 +58,11 @@ EXPLORER = "book/chapters/explorer.html"
 FRONT = "book/index.html"
 
 
-@cache
-def compressed(path):
-    return gzip.compress(Path(path).read_bytes(), 6)
-
-
 @pytest.fixture(scope="module")
 def site(html):
     """The book on localhost, compressed, as hosts of static pages send it."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=html)
-
-        def copyfile(self, source, outputfile):
-            outputfile.write(compressed(source.name))
-
-        def send_header(self, keyword, value):
-            if keyword == "Content-Length":  # of the file; what is sent ends with the connection
-                keyword, value = "Content-Encoding", "gzip"
-            super().send_header(keyword, value)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(html) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +107,7 @@ class Look:
         self.context = new_context(
             browser, viewport={"width": 1280, "height": 900}, color_scheme="light"
         )
+        self.context.add_init_script(SHIFTS)
         self.page = self.context.new_page()
         self.errors, self.requests = [], []
         self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
@@ -137,8 +116,9 @@ class Look:
         self.page.goto(url)
         self.page.evaluate(LOADED)
         self.blocking = dict(self.page.evaluate(BLOCKING))
-        self.bytes = self.page.evaluate(WEIGHT, "transferSize")
         self.bytes_unpacked = self.page.evaluate(WEIGHT, "decodedBodySize")
+        self.shift = self.page.evaluate("window.shift")
+        self.elements = self.page.locator("*").count()
 
     @cached_property
     def violations(self):
@@ -221,14 +201,26 @@ def test_no_table_of_text_scrolls_sideways_on_a_phone(visit):
 
 
 def test_pages_are_light_and_readable_at_once(looks):
-    """The text waits for little beside itself; the mathematics is typeset after it."""
-    assert {name: look.bytes for name, look in looks.items() if look.bytes > 1.5e6} == {}
+    """The text waits for little beside itself."""
     unpacked = {name: look.bytes_unpacked for name, look in looks.items()}
-    assert {name: size for name, size in unpacked.items() if size > 3e6} == {}
+    assert {name: size for name, size in unpacked.items() if size > 0.8e6} == {}
+    assert {name: look.elements for name, look in looks.items() if look.elements > 12_000} == {}
     for name, look in looks.items():
         assert f"/{name}" in look.blocking
-        assert sum(look.blocking.values()) < 200e3, (name, look.blocking)  # a second of 1.6 Mbit/s
-        assert "mathjax" not in " ".join(look.blocking).lower(), name
+        assert sum(look.blocking.values()) < 120e3, (name, look.blocking)  # 0.6 s of 1.6 Mbit/s
+        asked = " ".join(look.requests)
+        assert ("searchindex" in asked) == (name == "search.html")
+        assert "mathjax" not in asked
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_benchmark_sees_a_page_painted_and_complete(browser, site, phone):
+    paint, complete = timed(browser, f"{site}book/how-to-cite.html", phone=phone)
+    assert min(paint, complete) > 0
+
+
+def test_nothing_jumps_while_a_page_loads(looks):
+    assert {name: look.shift for name, look in looks.items() if look.shift > 0.1} == {}
 
 
 def test_figures_follow_the_switch_of_the_theme(visit):
@@ -313,10 +305,10 @@ def test_the_search_finds_a_word(visit):
     assert "book/" in page.locator("#search-results li a").first.get_attribute("href")
 
 
-def test_the_search_shows_no_source_of_mathematics(visit):
+def test_the_search_shows_sentences_and_chapters_first(visit):
     page = visit("search.html?q=threshold")
     page.locator("#search-results li .context").first.wait_for()
-    # All pages are listed, and each has its text, which comes by itself.
+    # All places are listed, and each has its text, which comes by itself.
     page.wait_for_function("""() => {
         const found = document.querySelector("#search-results");
         const count = what => found.querySelectorAll(what).length;
@@ -326,6 +318,26 @@ def test_the_search_shows_no_source_of_mathematics(visit):
     text = page.locator("#search-results").inner_text()
     assert "λ" in text
     assert "\\" not in text
+    shown = [summary for summary in page.locator("li .context").all_inner_texts() if summary]
+    assert len(shown) > 5
+    assert [summary for summary in shown if "threshold" not in summary.lower()] == []
+    assert [summary for summary in shown if summary.startswith("…")] == []
+    places = page.locator("#search-results li a")
+    of_module = ["book/api" in place.get_attribute("href") for place in places.all()]
+    assert set(of_module) == {False, True}
+    assert of_module == sorted(of_module)
+
+
+def test_the_menu_of_downloads_is_opened_by_keys_and_closed(visit):
+    page = visit("book/index.html", viewport={"width": 1280, "height": 900})
+    button, menu = page.locator(".dropdown-toggle"), page.locator(".dropdown-menu")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert menu.is_visible()
+    assert button.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Escape")
+    assert menu.is_hidden()
+    assert button.get_attribute("aria-expanded") == "false"
 
 
 # The explorer
@@ -653,8 +665,8 @@ def test_the_explorer_works_from_a_file_and_weighs_little(browser, html):
     assert "d=0.5" in page.url
     context.close()
     assert (html / "_static/explorer.js").stat().st_size < 25_000
-    users = [path.name for path in html.rglob("*.html") if "explorer.js" in path.read_text()]
-    assert users == ["explorer.html"]
+    for script, user in (("explorer.js", "explorer.html"), ("boundary.js", "index.html")):
+        assert [path.name for path in html.rglob("*.html") if script in path.read_text()] == [user]
 
 
 # What links show in place
@@ -723,7 +735,7 @@ def test_a_symbol_shows_its_meaning(browser, html):
         first_link(reader, "#symbol-lambda").hover()
         box.wait_for()
         assert "weight of the minority in the loss" in box.inner_text()
-        assert box.locator("mjx-container").count() == 1  # typeset
+        assert box.locator("math").count() == 1
 
 
 def test_a_number_shows_what_it_rests_on(browser, book, html):
@@ -864,8 +876,6 @@ NO_TOLERANCES = ("0", "-1e-5", "-0.00012", "-1e20", "'a'", "off")
 )
 def test_a_bad_value_is_refused_in_the_words_of_the_command(rerun, chapter, values):
     assert rerun(chapter, **values) == asked_for(chapter, values)
-    for script, user in (("explorer.js", "explorer.html"), ("boundary.js", "index.html")):
-        assert [path.name for path in html.rglob("*.html") if script in path.read_text()] == [user]
 
 
 # The first screen of the front page

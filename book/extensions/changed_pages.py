@@ -47,6 +47,7 @@ def made_with(root: Path, config: Config) -> str:
     packages = Path(sphinx.__file__).parents[1].glob("*.dist-info")  # named NAME-VERSION
     return digest(
         contents([root / "_toc.yml", *sorted((root / "book").rglob("*.py"))]),
+        contents(sorted((root / "book/templates").rglob("*.html"))),
         json.dumps(config.overrides, sort_keys=True, default=str),
         config.extensions,
         platform.python_version(),
@@ -157,6 +158,7 @@ def copy_style(app: Sphinx, builder: object) -> None:
 
     Or the links to it would be others in the first build than in those after it.
     """
+    Path(app.outdir, "_static").mkdir(parents=True, exist_ok=True)
     add_global_html_resources(app, None)
 
 

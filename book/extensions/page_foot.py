@@ -30,6 +30,7 @@ MADE_WITH = (
     "book/references.bib",
     "book/requirements.txt",
     "book/static/*",
+    "book/templates/*",
     "requirements.txt",
 )
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-FORMULA = (
-    r'(?:<a class="symbol [^>]*>)?'  # a symbol may be a link to its meaning
-    r'<span class="math notranslate nohighlight">[^<]*</span>(?:</a>)?'
+FORMULA = (  # a symbol may be a link to its meaning
+    r'(?:<a class="symbol [^>]*>)?<math data-tex="[^"]*">(?:(?!</math>).)*</math>(?:</a>)?'
 )
-END = FORMULA.replace("[^<]*", r"\\\(\\square\\\)")
+END = FORMULA.replace('"[^"]*"', r'"\\square"')
 
 
 def join(html: str) -> str:
@@ -20,8 +19,8 @@ def join(html: str) -> str:
 
     Examples
     --------
-    >>> formula = '<span class="math notranslate nohighlight">{}</span>'
-    >>> p, end = formula.format(r"\(p\)"), formula.format(r"\(\square\)")
+    >>> p = '<math data-tex="p"><mi>p</mi></math>'
+    >>> end = r'<math data-tex="\square"><mi>◻</mi></math>'
     >>> print(join(f"With {p}, as {p} says. {end}").replace(p, "p").replace(end, "end"))
     With <span class="together">p,</span> as p <span class="together">says. end</span>
     """

@@ -33,7 +33,6 @@
   }
 
   function fill(html, address) {
-    window.MathJax?.typesetClear?.([box]);
     box.innerHTML = html;
     for (const element of box.querySelectorAll("[id]")) element.removeAttribute("id");
     for (const name of ["src", "href"])
@@ -66,8 +65,6 @@
     }
     box.style.visibility = "hidden";
     box.hidden = false;
-    await window.MathJax?.typesetPromise?.([box]);
-    if (wanted !== link) return;
     place(link);
     box.style.visibility = "";
     link.setAttribute("aria-describedby", box.id);

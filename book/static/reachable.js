@@ -3,9 +3,8 @@
 document.addEventListener("DOMContentLoaded", () => {
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      const scrolled = target.querySelector("mjx-container") || target;
-      if (scrolled.scrollWidth > scrolled.clientWidth) scrolled.tabIndex = 0;
-      else scrolled.removeAttribute("tabindex");
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
     }
   });
   const wide = document.querySelectorAll(".bd-article :is(div.math, figure)");

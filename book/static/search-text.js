@@ -1,14 +1,29 @@
-/* The search shows pieces of pages as they were before typesetting: write their mathematics in words or leave it out. */
+/* The search shows, of each place that it finds, the sentence with the word; chapters stand before the module's names. */
 
 (() => {
-  const letters = { alpha: "α", beta: "β", lambda: "λ", rho: "ρ", sigma: "σ", mathrm: "", text: "" };
-  const whole = Search.htmlToText;
+  const MOST = 240; // characters
 
-  function plain(tex) {
-    const known = tex.replace(/\\([a-z]+)/g, (macro, name) => letters[name] ?? macro);
-    return known.includes("\\") ? "…" : known.replace(/[{}$]/g, "");
+  Scorer.score = ([page, , , , score]) => (page.startsWith("book/api") ? score - 100 : score);
+  Documentation.TRANSLATIONS["Search finished, found ${resultCount} page(s) matching the search query."] =
+    "Search finished: ${resultCount} places.";
+
+  function sentence(text, keywords) {
+    const sentences = text.replace(/\s+/g, " ").trim().split(/(?<=[.?!:]) (?=\p{Lu})/u);
+    const found = sentences.findIndex((words) => keywords.some((word) => words.toLowerCase().includes(word)));
+    if (found < 0) return "";
+    const shown = sentences.slice(found).join(" ");
+    return shown.length > MOST ? `${shown.slice(0, shown.lastIndexOf(" ", MOST))} …` : shown;
   }
 
-  Search.htmlToText = (html, anchor) =>
-    whole(html, anchor).replace(/\\\(([^]*?)\\\)|\\\[[^]*?\\\]/g, (_, inline) => plain(inline ?? "\\"));
+  Search.makeSearchSummary = (html, keywords, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const article = page.querySelector("article");
+    const place = (anchor && article.querySelector(anchor)) || article;
+    const words = [...keywords].map((word) => word.toLowerCase());
+    const texts = [...place.querySelectorAll("p, li, dd, td, figcaption")].map((element) => element.textContent);
+    const summary = document.createElement("p");
+    summary.className = "context";
+    summary.textContent = texts.map((text) => sentence(text, words)).find(Boolean) ?? "";
+    return summary;
+  };
 })();

@@ -1,0 +1,101 @@
+"""Sphinx extension: figures weigh what they show, keep their place, and wait until they are near.
+
+Matplotlib writes six decimals of a point, a line for each point, and names that nothing refers to.
+A hundredth of a point is a fiftieth of what a screen resolves.
+"""
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sphinx.application import Sphinx
+
+NUMBER = re.compile(r"-?\d+\.\d+")
+DRAWN = re.compile(r'\b(d|x|y|points|x1|x2|y1|y2|width|height)="([^"]*)"|translate\(([^)]*)\)')
+
+
+def rounded(text: str) -> str:
+    """Round the numbers in a text to two decimals.
+
+    Examples
+    --------
+    >>> rounded("37.832526 -0.001 5.0")
+    '37.83 0 5'
+    """
+
+    def short(found: re.Match[str]) -> str:
+        number = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+        return "0" if number == "-0" else number
+
+    return NUMBER.sub(short, text)
+
+
+def thin(svg: str) -> str:
+    r"""Return a drawing that looks the same and is shorter.
+
+    Examples
+    --------
+    >>> thin('<g id="a">  <path id="b" d="M 1.2345 0 \nL 2 3 \nz"/> </g><use href="#b"/>')
+    '<g><path id="b" d="M1.23 0L2 3z"/></g><use href="#b"/>'
+    """
+
+    def drawn(found: re.Match[str]) -> str:
+        if found[3] is not None:
+            return f"translate({rounded(found[3])})"
+        value = rounded(found[2])
+        if found[1] == "d":
+            value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value).strip()
+        return f'{found[1]}="{value}"'
+
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    referred = set(re.findall(r"#([\w.-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referred else "", svg)
+    svg = DRAWN.sub(drawn, svg)
+    return svg if "<text" in svg else re.sub(r">\s+<", "><", svg)
+
+
+def size(svg: str) -> tuple[int, int] | None:
+    """Return the width and the height of a drawing in pixels, if it says them.
+
+    Examples
+    --------
+    >>> size('<svg width="518.4pt" height="230.4pt">')
+    (691, 307)
+    """
+    found = re.search(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    return (round(float(found[1]) / 0.75), round(float(found[2]) / 0.75)) if found else None
+
+
+def place(app: Sphinx, page: str, template: str, context: dict[str, Any], document: object) -> None:
+    """Say how large each figure of a page is; those after the first load when they come near."""
+    files = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
+    first = True
+
+    def sized(found: re.Match[str]) -> str:
+        nonlocal first
+        name = unquote(unescape(found[1]).rpartition("/")[2])
+        known = size(files[name].read_text("utf8")) if name in files else None
+        if not known or " width=" in found[0]:
+            return found[0]
+        lazy, first = "" if first else ' loading="lazy"', False
+        return f'<img{lazy} width="{known[0]}" height="{known[1]}"{found[0][4:]}'
+
+    if "body" in context:
+        context["body"] = re.sub(r'<img\b[^>]* src="([^"]*\.svg)"', sized, context["body"])
+
+
+def write(app: Sphinx, error: Exception | None) -> None:
+    """Thin the figures of the pages, when they have been copied."""
+    for path in [] if error else Path(app.outdir, "_images").glob("*.svg"):
+        svg = path.read_text("utf8")
+        if "<metadata>" in svg:  # or the last build has done it
+            path.write_text(thin(svg), "utf8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect to Sphinx."""
+    app.connect("html-page-context", place)
+    app.connect("build-finished", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,185 @@
+# ruff: noqa: RUF001 (signs of mathematics look like letters)
+"""Tests of what makes the pages light: mathematics set at build, lean styles, thin figures."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT
+
+sys.path.append(str(ROOT / "book/extensions"))
+
+from lean_styles import Used, lean, names, purge
+from light_figures import rounded, thin
+from typeset import displayed, mathml
+
+THEME = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
+
+
+def set_in(tex, display=False):
+    """The MathML of a formula, without its frame."""
+    return mathml(tex, display).partition(">")[2].removesuffix("</math>")
+
+
+# Mathematics
+
+
+@pytest.mark.parametrize(
+    ("tex", "expected"),
+    [
+        ("x", "<mi>x</mi>"),
+        (r"\bar p_1", '<msub><mover accent="true"><mi>p</mi><mo stretchy="false">¯</mo></mover>'),
+        (r"\hat x", '<mover accent="true"><mi>x</mi><mo stretchy="false">ˆ</mo></mover>'),
+        (r"\mathbb{R}", "<mi>ℝ</mi>"),
+        (r"\mathcal{N}", "<mi>𝒩</mi>"),
+        (r"\mathrm{d}", '<mi mathvariant="normal">d</mi>'),
+        (r"\text{if } x", "<mtext>if\xa0</mtext><mi>x</mi>"),
+        (r"\frac12", "<mfrac><mn>1</mn><mn>2</mn></mfrac>"),
+        (r"f''", "<msup><mi>f</mi><mo>″</mo></msup>"),
+        (r"a < b", "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
+    ],
+)
+def test_tex_becomes_mathml(tex, expected):
+    assert set_in(tex).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("tex", "left", "right"),
+    [
+        ("a = -b", "0.278em", "0"),  # after a relation a minus is a sign
+        ("a, -b", "0.167em", "0"),
+        (r"a\,-b", "0.222em", "0.222em"),
+        (r"x^{a \cdot b}", "0", "0"),  # TeX leaves no space in exponents
+        (r"a \cdot b", "0.222em", "0.222em"),
+        (r"a \mid b", "0.278em", "0.278em"),
+        (r"a / b", "0", "0"),
+    ],
+)
+def test_operators_have_the_space_that_tex_leaves(tex, left, right):
+    *_, operator = re.findall(r"<mo([^>]*)>[−⋅∣/]", set_in(tex))
+    said = dict(re.findall(r'(\w+)="([^"]*)"', operator))
+    usual = "0.222em" if "−" in set_in(tex) else None  # what browsers leave by themselves
+    assert (said.get("lspace", usual), said.get("rspace", usual)) == (left, right)
+
+
+def test_a_function_stands_off_its_argument_but_not_off_a_bracket():
+    assert '<mo rspace="0.167em">\u2061</mo>' in set_in(r"\log x")
+    assert "<mo>\u2061</mo>" in set_in(r"\log(x)")
+
+
+def test_several_lines_stand_under_the_same_relation():
+    for tex in (r"a &= b \\ &= c", "a = b\n\nc = d"):
+        table = BeautifulSoup(mathml(displayed(tex), True), "html.parser").mtable
+        assert len(table.find_all("mtr", recursive=False)) == 2
+    assert 'class="aligned"' in mathml(displayed(r"a &= b \\ &= c"), True)
+    assert 'class="cases"' in mathml(r"\begin{cases} a & b \\ c & d \end{cases}", True)
+
+
+@pytest.mark.parametrize("tex", [r"\unknown", r"\frac{1", "x^", r"\left( x"])
+def test_a_formula_that_is_wrong_is_refused(tex):
+    with pytest.raises(ValueError, match=r"\w"):
+        mathml(tex)
+
+
+def test_the_font_has_what_the_formulas_of_the_pages_show(html):
+    from fontTools.ttLib import TTFont
+
+    with TTFont(html / "_static/mathematics.woff") as font:
+        known = set(font.getBestCmap())
+    shown = set()
+    for path in html.glob("book/**/*.html"):
+        page = BeautifulSoup(path.read_text("utf8"), "html.parser")
+        assert not page.find(string=re.compile(r"\\\(|\\frac|\\lambda"), class_="math"), path.name
+        for formula in page.find_all("math"):
+            shown |= set(formula.text)
+    assert {"λ", "∑", "p"} <= shown
+    italic = {chr(0x1D434 + ord(c) - ord("A")) for c in shown if "A" <= c <= "Z"}
+    italic |= {chr(0x1D44E + ord(c) - ord("a")) for c in shown - {"h"} if "a" <= c <= "z"}
+    italic |= {chr(0x1D6FC + ord(c) - ord("α")) for c in shown if "α" <= c <= "ω"}
+    assert [c for c in sorted((shown | italic) - {"\n"}) if ord(c) not in known] == []
+
+
+# Styles
+
+
+def test_a_rule_stays_if_all_that_it_names_occurs(tmp_path):
+    used = Used(['<ul class="a b" id="c" data-x="1"></ul>'], ["node.classList.add('shown')"])
+    css = """
+    .a { margin: 0 } .gone { margin: 0 } .a .gone, ul > .b { margin: 1px }
+    #c[data-x="y"]::after { content: "}" } [data-y] { margin: 0 } .shown:hover { margin: 2px }
+    .a:not(.gone) { margin: 3px } .A { margin: 0 } table { margin: 0 }
+    @media print { .gone { margin: 0 } } @media print { UL { margin: 4px } }
+    @font-face { font-family: f; src: url("gone.woff") }
+    """
+    kept = purge(css, used, tmp_path)
+    heads = [".a", "ul > .b", '#c[data-x="y"]::after', ".shown:hover", ".a:not(.gone)"]
+    assert re.findall(r"^[^{\n]+(?=\{)", kept, re.MULTILINE) == [*heads, "@media print"]
+    assert "UL{ margin: 4px }" in kept
+    assert purge(kept, used, tmp_path) == kept
+
+
+def test_a_property_stays_if_another_sheet_uses_it():
+    sheets = {
+        Path("one.css"): "p{--a:1;--b:var(--a);--c:2;color:red}@keyframes k{from{top:0}}",
+        Path("two.css"): "p{margin:var(--b);animation:j 1s}@keyframes j{from{top:0}}",
+    }
+    kept = lean(sheets, Used(["<p>"], []))
+    assert kept[Path("one.css")] == "p{--a:1;--b:var(--a);color:red}"
+    assert "@keyframes j" in kept[Path("two.css")]
+
+
+def test_what_brackets_hold_does_not_count():
+    assert names("a:is(.x, #y):not([z]) b") == {"a", "b"}
+
+
+# Figures
+
+
+def test_a_thin_figure_draws_the_same():
+    svg = (ROOT / "book/images/table1.svg").read_text("utf8")
+    thinned = thin(svg)
+    assert len(thinned) < 0.85 * len(svg)
+    for name in ("path", "use", "rect", "g"):
+        before, after = (
+            BeautifulSoup(text, "html.parser").find_all(name) for text in (svg, thinned)
+        )
+        assert len(before) == len(after) > 0
+        for old, new in zip(before, after, strict=True):
+            assert old.get("style") == new.get("style")
+            for key in ("d", "x", "y"):
+                was, now = (
+                    [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", tag.get(key, ""))]
+                    for tag in (old, new)
+                )
+                assert now == pytest.approx(was, abs=0.00501)  # half of the last decimal
+    assert thin(thinned) == thinned
+
+
+def test_numbers_lose_decimals_and_nothing_else():
+    assert rounded("M 1.2345 -0.0004 L 10 0.5e1") == "M 1.23 0 L 10 0.5e1"
+
+
+# Icons and pages
+
+
+def test_every_icon_has_a_shape(html):
+    css = (html / "_static/icons.css").read_text("utf8")
+    pages = "".join(path.read_text("utf8") for path in html.glob("book/**/*.html"))
+    icons = {
+        name
+        for value in re.findall(r'<(?:i|span) class="([^"]*\bfa-[^"]*)"', pages)
+        for name in value.split()
+        if name.startswith("fa-") and name not in ("fa-solid", "fa-lg")
+    }
+    assert len(icons) > 5
+    assert {name for name in icons if f".{name}" not in css} == set()
+
+
+def test_every_figure_says_its_size_and_all_but_the_first_wait(html):
+    for path in html.glob("book/**/*.html"):
+        page = BeautifulSoup(path.read_text("utf8"), "html.parser")
+        figures = page.select("article figure img")
+        assert [image["src"] for image in figures if not image.get("width")] == [], path.name
+        assert [image.get("loading") for image in figures] == [None, *["lazy"] * 99][: len(figures)]
