@@ -7,7 +7,7 @@ const DeskScores = (() => {
   "use strict";
 
   const { TINY, Z95, expit, logit, betaincinv, binomialAbove, interval, value, general } = DeskNumbers;
-  const HAIR = 1e-6; // the boundary stands this far below the row that it must not miss
+  const HAIR = 1e-6; // the boundary stands this far from a row at least
   const FEWEST = 8; // alarms of which a precision is first tested
   const FINE = 10000; // steps of the alarms after that
   const PRICES = ["cost_ratio", "expense"]; // wishes that are no shares
@@ -294,6 +294,13 @@ const DeskScores = (() => {
       return Math.exp(-(rising[n - 1 - flagged] + HAIR));
     }
 
+    /* Of the boundaries that decide all rows as this one does, the one in the middle. */
+    function middle(alpha) {
+      const k = atMost(rising, -Math.log(alpha));
+      if (k === 0 || k === n || rising[k] - rising[k - 1] < 2 * HAIR) return alpha;
+      return Math.exp(-(rising[k] + rising[k - 1]) / 2);
+    }
+
     /* Numbers of alarms at which a precision is looked at. */
     function counted() {
       if (wish.confidence === undefined) return Array.from({ length: n - 1 }, (_, k) => k + 1);
@@ -398,8 +405,10 @@ const DeskScores = (() => {
     const tightest = Object.keys(ceilings).sort((a, b) => ceilings[a] - ceilings[b])[0] || "";
     const ceiling = ceilings[tightest] ?? Infinity;
     if (floor > ceiling) throw contradiction(tightest);
-    let aim = "recall" in wish ? floor : ceiling;
-    if ("cost_ratio" in wish) aim = Math.min(Math.max(wish.cost_ratio / ratio, floor), ceiling);
+    const low = "recall" in wish ? Math.min(middle(floor), ceiling) : floor;
+    const high = tightest === "capacity" ? Math.max(middle(ceiling), low) : ceiling;
+    let aim = "recall" in wish ? low : high;
+    if ("cost_ratio" in wish) aim = Math.min(Math.max(wish.cost_ratio / ratio, low), high);
     if (!("precision" in wish)) return aim;
     const exactly = wish.confidence === undefined && aim > 0 && aim < Infinity;
     const found = precisions(exactly ? [aim] : []);
@@ -476,8 +485,15 @@ const DeskScores = (() => {
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /* The shares that a check of later rows holds it to, at 95%. */
-  const promised = ({ choice }) => [interval(choice.recall, 0.975)[0], interval(choice.specificity, 0.975)[0]];
+  /* The rows that are decided for the minority, and how many of them rightly so. */
+  const precision = ({ recall, specificity }) => [recall[0], recall[0] + specificity[1] - specificity[0]];
+
+  /* The shares that a check of later rows holds it to, at 95%: the third if it was wished for. */
+  function promised({ choice, wish }) {
+    const shares = [choice.recall, choice.specificity];
+    if ("precision" in wish) shares.push(precision(choice));
+    return shares.map((share) => interval(share, 1 - 0.05 / shares.length)[0]);
+  }
 
   /* The same decisions at another prevalence. */
   function outlook(slip, prevalence) {
@@ -534,6 +550,6 @@ const DeskScores = (() => {
 
   return {
     classes, kindOf, check, map, asLogits, line, audit, weightInterval, names, shiftBack, area,
-    reliability, promise, digest, promised, outlook, curve, confusion, atPrevalence,
+    reliability, promise, digest, precision, promised, outlook, curve, confusion, atPrevalence,
   };
 })();

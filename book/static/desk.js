@@ -324,10 +324,8 @@
     results.append(section("Calibration, and every weight", figures(slip, lam)));
   }
 
-  function promiseOf(slip, [recall, specificity]) {
+  function promiseOf(slip, [recall, specificity, precision]) {
     const { choice } = slip;
-    const alarms = choice.recall[0] + choice.specificity[1] - choice.specificity[0];
-    const precision = [choice.recall[0], alarms];
     const line = (name, share, kept = "") => [
       name, counted(share), between(interval(share), percent), kept && `at least ${percent(kept)}`,
     ];
@@ -345,7 +343,7 @@
       table(["", "here", "95% interval", "promised"], [
         line("recall", choice.recall, recall),
         line("specificity", choice.specificity, specificity),
-        line("precision", precision),
+        line("precision", DeskScores.precision(choice), precision),
         ["expense", choice.gained[1] ? plain(expense) : "–", choice.gained[1] ? between(gained, plain) : "–", ""],
       ]),
       p(
