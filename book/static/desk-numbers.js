@@ -91,6 +91,7 @@ const DeskNumbers = (() => {
 
   /* Python's format of `digits` significant digits: "1.2e+03", "0.5". */
   function general(x, digits) {
+    if (x === Infinity) return "inf";
     const [mantissa, exponent] = x.toExponential(digits - 1).split("e");
     const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
     if (exponent >= -4 && exponent < digits) return trimmed(x.toFixed(digits - 1 - exponent));

@@ -130,7 +130,7 @@
       wishForm.lastChild.append(field(name, text, number(most), note));
     }
     wishForm.lastChild.append(
-      field("lam", "Trained with λ", html("input", { placeholder: "as the audit finds" }), "a number, balanced, or empty"),
+      field("lam", "Trained with λ", html("input", { placeholder: "as audited" }), "a number, balanced, or empty"),
     );
     inputs.recall.value = 0.9;
     countsForm.append(html("div", { class: "desk-fields desk-counts" }));
