@@ -378,7 +378,7 @@
       ticks.y.push(text(LEFT - 4, y + 4, "end", ""));
       marks.push(line(part ? "grid" : "axis", across(y)), ticks.x.at(-1), ticks.y.at(-1));
     }
-    marks.push(clipped("box", drawn.errors, drawn.chord, drawn.start));
+    marks.push(clipped("box", drawn.errors, drawn.chord), drawn.start);
     return svg(element("g", { "aria-hidden": "true" }, ...marks), handles.point);
   }
 
