@@ -417,22 +417,27 @@ def test_the_explorer_shows_the_numbers_of_the_laws(visit, lam, t, ir, d, start)
 
 
 def test_the_explorer_tells_what_is_out_of_its_range_and_clamps_nothing_else(visit):
-    page = visit(f"{EXPLORER}#ir=1000&d=0.5")
+    page = visit(f"{EXPLORER}#ir=2000&d=0.5")
     note = page.locator(".explorer-note")
+    assert "IR goes from 1 to 1000 here" in note.inner_text()
     weight, price = (page.locator(f"[data-field={name}]") for name in ("lam", "price"))
     for wanted in (2000, 10000):
         price.fill(str(wanted))
         assert numbers(page)[0]["alpha"][0] == wanted / 1000
         assert not note.is_visible()
     weight.fill("0.9999999")
+    weight.press("Enter")
     assert "λ goes from 0.001 to 0.99999 here" in note.inner_text()
     weight.fill("0,9")  # a decimal comma
     assert not note.is_visible()
     assert numbers(page)[0]["rhs"][0] == pytest.approx(1000 / 9, rel=1e-3)
     weight.fill("nothing")
     weight.blur()
-    assert "wants a number" in note.inner_text()
+    assert "a number above 0, please" in note.inner_text()
     assert weight.input_value() == "0.900"
+    page.locator("[data-field=recall]").fill("90")
+    page.locator("[data-field=recall]").blur()
+    assert "above 0 and below 1" in note.inner_text()
     for address in ("lam=0.99999&t=0.00001&ir=1000&d=0.5", "lam=0.001&t=0.999&ir=1000&d=0.5"):
         page.goto(page.url.partition("#")[0] + "#" + address)
         shown = [page.locator(".explorer-readings").inner_text()]

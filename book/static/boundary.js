@@ -40,8 +40,9 @@
     return {
       panels: panel(`Weight ${weight}, cut at 0.50`, price / IR) +
         panel(`No weight, cut at ${threshold}`, 1 / IR),
-      result: `Both find ${count.format(100 * found)} of 100 <span class="minority">rare</span> rows and ` +
-        `accuse ${count.format(100 * IR * accused)} of ${count.format(100 * IR)} <span class="majority">common</span> ones.`,
+      result: `Both find ${count.format(100 * found)} of 100 <span class="minority">rare</span> rows ` +
+        `and accuse ${count.format(100 * IR * accused)} of ${count.format(100 * IR)} ` +
+        `<span class="majority">common</span> ones.`,
     };
   }
 

@@ -151,16 +151,16 @@
   /* A wish: a field that shows what is, and takes what you want. */
   const WISHES = {
     recall: {
-      label: ["recall"], say: () => four(below(state.d / 2 - boundary())),
-      take: (value) => value > 0 && value < 1 && setRecall(value),
+      label: "recall", say: () => four(below(state.d / 2 - boundary())),
+      most: 1, take: setRecall,
     },
     price: {
-      label: ["alarms for one more find"], say: () => plain(price(), 4),
-      take: (value) => value > 0 && setPrice(value),
+      label: "alarms for one more find", say: () => plain(price(), 4),
+      most: Infinity, take: setPrice,
     },
     share: {
-      label: ["minority, %"], say: () => plain(100 / (1 + state.ir), 3),
-      take: (value) => value > 0 && value < 100 && set("ir", 100 / value - 1),
+      label: "minority, %", say: () => plain(100 / (1 + state.ir), 3),
+      most: 100, take: (value) => set("ir", 100 / value - 1),
     },
   };
 
@@ -179,16 +179,17 @@
   const sliders = {}, fields = {}, selects = {}, values = {};
   const lock = element("input", { type: "checkbox" });
 
-  function field(key, { say, take }, name) {
+  function field(key, { say, take, most = Infinity }, name) {
     const made = element("input", {
       type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": name, "data-field": key,
     });
     const given = () => parseFloat(made.value.replace(",", "."));
-    made.addEventListener("input", () => {
-      if (!Number.isNaN(given())) act(() => take(given()));
-    });
+    const possible = () => given() > 0 && given() < most;
+    made.addEventListener("input", () => possible() && act(() => take(given())));
     made.addEventListener("change", () => {
-      if (Number.isNaN(given())) note = `${name} wants a number.`;
+      note = "";
+      if (possible()) take(given()); // once more: what is told while one types is in the way
+      else note = `${name}: a number above 0${most < Infinity ? ` and below ${most}` : ""}, please.`;
       made.value = say();
       settle();
     });
@@ -211,7 +212,7 @@
     }
     const wishes = element("div", { class: "explorer-line" }, "You want");
     for (const key in WISHES) {
-      const name = WISHES[key].label[0];
+      const name = WISHES[key].label;
       wishes.append(element("label", {}, field(key, WISHES[key], name), name));
     }
     const choices = element("div", { class: "explorer-line" });
@@ -345,8 +346,8 @@
   const ticks = { x: [], y: [] };
 
   function svg(...marks) {
-    const label = "0 0 340 350";
-    return element("svg", { viewBox: label, role: "group", "aria-label": "what can be moved" }, ...marks);
+    const named = { role: "group", "aria-label": "what can be moved" };
+    return element("svg", { viewBox: "0 0 340 350", ...named }, ...marks);
   }
 
   function bells() {
@@ -377,7 +378,7 @@
       ticks.y.push(text(LEFT - 4, y + 4, "end", ""));
       marks.push(line(part ? "grid" : "axis", across(y)), ticks.x.at(-1), ticks.y.at(-1));
     }
-    marks.push(clipped("box", drawn.errors, drawn.chord, drawn.start));
+    marks.push(clipped("box", drawn.errors, drawn.chord), drawn.start);
     return svg(element("g", { "aria-hidden": "true" }, ...marks), handles.point);
   }
 
@@ -432,10 +433,9 @@
 
   // Drawing
 
+  const KEY = { raw: "p as trained", back: "shifted back", cut: "threshold" };
   const key = element("p", { class: "explorer-key", "aria-hidden": "true" });
-  for (const [name, what] of [["raw", "p as trained"], ["back", "shifted back"], ["cut", "threshold"]]) {
-    key.append(element("span", { class: name }, what));
-  }
+  for (const name in KEY) key.append(element("span", { class: name }, KEY[name]));
   const description = element("p", { class: "visually-hidden" }, image.alt);
   const [grid, lines] = controls();
   const panels = element(
@@ -489,7 +489,7 @@
       made.setAttribute("aria-valuenow", x.toFixed(2));
       made.setAttribute("aria-valuetext", `x = ${x.toFixed(2)}, recall ${four(1 - now[0])}`);
     }
-    say(told, note);
+    if (!note) say(told, "");
     summary =
       `At λ = ${fine(lam)} and threshold ${fine(t)} the model misses ${shown.fn} minority rows and ` +
       `accuses ${shown.fp} majority rows. The step from λ = ${fine(from)} has the expense ` +
@@ -502,16 +502,24 @@
     show();
   }
 
-  /* After a drag: tell it once, and keep it in the address. */
+  /* Tell it once: what is, and what could not be done as asked. */
+  function tell() {
+    status.textContent = summary;
+    say(told, note);
+  }
+
+  /* After a drag; the address keeps it. */
   function settle() {
     show();
-    status.textContent = summary;
+    tell();
     write();
   }
 
   // Handles
 
-  const KEYS = { ArrowRight: 0.05, ArrowUp: 0.05, ArrowLeft: -0.05, ArrowDown: -0.05, PageUp: 0.5, PageDown: -0.5 };
+  const KEYS = {
+    ArrowRight: 0.05, ArrowUp: 0.05, ArrowLeft: -0.05, ArrowDown: -0.05, PageUp: 0.5, PageDown: -0.5,
+  };
 
   function draggable(made, place) {
     made.addEventListener("keydown", (event) => {
@@ -557,10 +565,10 @@
   // Above all that explains it, so that the controls are seen at once
   document.querySelector(".bd-article h1 ~ p").after(root, figure);
   show();
-  status.textContent = summary;
+  tell();
   window.addEventListener("hashchange", () => {
     act(() => read(location.hash.slice(1)));
-    status.textContent = summary;
+    tell();
   });
 
   const skip = element("a", { href: "#explorer-lam" }, "Skip to the explorer");
