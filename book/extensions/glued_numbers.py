@@ -51,8 +51,9 @@ def note_numbers(app: Sphinx, document: nodes.document) -> None:
                 texts[scrap["name"]] = "".join(said).strip("'\"")
     app.env.metadata[app.env.docname]["numbers"] = texts
     app.env.metadata[app.env.docname]["made"] = notebook["metadata"].get("crcen", {})
-    for name in (RECORDED, ELSEWHERE):
-        app.env.note_dependency(str(Path(app.srcdir, name)))
+    for file in (Path(app.srcdir, name) for name in (RECORDED, ELSEWHERE)):
+        if file.exists():  # or Sphinx would read the page in every build
+            app.env.note_dependency(str(file))
 
 
 class LinkNumbers(SphinxPostTransform):

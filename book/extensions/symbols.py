@@ -53,6 +53,7 @@ class LinkSymbols(SphinxPostTransform):
                 seen.add((id(section), anchor))
                 link = nodes.reference("", "", internal=True, classes=["symbol"])
                 link["refuri"] = f"{page}#{anchor}"
+                link["reftitle"] = "notation"  # the name of a link that is no text
                 formula.replace_self(link)
                 link += formula
 

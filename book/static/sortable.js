@@ -8,6 +8,7 @@ function enhance(table) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
+    if (!head.textContent.trim() || head.querySelector("a")) return; // no name, or one that leads elsewhere
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
