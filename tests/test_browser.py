@@ -328,6 +328,21 @@ def test_the_search_shows_sentences_and_chapters_first(visit):
     assert of_module == sorted(of_module)
 
 
+def test_a_formula_is_copied_as_tex(visit):
+    page = visit("book/notation.html")
+    copied = page.evaluate(
+        """() => {
+        const row = [...document.querySelectorAll("tr")].find((tr) => tr.querySelector("math"));
+        getSelection().selectAllChildren(row);
+        const event = new ClipboardEvent("copy", {clipboardData: new DataTransfer()});
+        document.dispatchEvent(event);
+        return ["text/plain", "text/html"].map((kind) => event.clipboardData.getData(kind));
+    }"""
+    )
+    assert copied[0].startswith("$y = 1$")
+    assert "<math" in copied[1]
+
+
 def test_the_menu_of_downloads_is_opened_by_keys_and_closed(visit):
     page = visit("book/index.html", viewport={"width": 1280, "height": 900})
     button, menu = page.locator(".dropdown-toggle"), page.locator(".dropdown-menu")

@@ -2,12 +2,11 @@
 
 The run takes the place of its chapter in a copy of the book, whose other chapters stay unexecuted:
 they are there for the numbers of their equations. Of the built page the article is kept, with its
-styles, images and MathJax written into the file.
+styles, their fonts, and images written into the file.
 """
 
 import base64
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from html import escape
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,7 +59,6 @@ PAGE = """<!doctype html>
 <main>
 {article}
 </main>
-{mathjax}
 </body>
 </html>
 """
@@ -141,25 +138,24 @@ def _standalone(soup: BeautifulSoup, html: Path) -> str:
     style = (
         "\n".join(_css(html.parent / urlsplit(str(link["href"])).path) for link in links) + STYLE
     )
-    mathjax = ""
-    if article.select(".math"):
-        package = Path(import_module("sphinx-mathjax-offline").__path__[0], "static/mathjax")
-        code = (package / "tex-svg.js").read_text("utf8")  # draws its glyphs, without fonts
-        script = next(s for s in soup.select("script") if s.text.startswith("window.MathJax"))
-        options = json.loads(script.text.partition("=")[2])
-        options.pop("loader", None)  # this file has all parts
-        options.setdefault("options", {})["enableMenu"] = False  # its items load files from the net
-        code = f"window.MathJax = {json.dumps(options)};\n{code}"
-        mathjax = f"<script>{code}</script>"
     title = escape(soup.title.text if soup.title else html.stem)
-    return PAGE.format(title=title, style=style, script=THEME, article=article, mathjax=mathjax)
+    return PAGE.format(title=title, style=style, script=THEME, article=article)
 
 
 def _css(file: Path) -> str:
-    """Return a style sheet with those that it imports, without fonts."""
+    """Return a style sheet with those that it imports and the fonts that there are, and no more."""
+
+    def font(found: re.Match[str]) -> str:
+        source = file.parent / found[1]
+        if not source.exists():
+            return found[0]
+        content = base64.b64encode(source.read_bytes()).decode()
+        return f"url(data:font/{source.suffix[1:]};base64,{content})"
+
     text = file.read_text("utf8")
     text = re.sub(r'@import "([^"]+)";', lambda found: _css(file.parent / found[1]), text)
-    text = re.sub(r"@font-face\s*\{[^}]*\}", "", text)
+    text = re.sub(r"url\([\"']?([\w.-]+\.woff2?)[\"']?\)", font, text)
+    text = re.sub(r"@font-face\s*\{[^}]*url\((?!['\"]?data:)[^}]*\}", "", text)
     return re.sub(r"[^;{]*:\s*url\((?!['\"]?data:)[^;}]*;?", "", text)
 
 
