@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from driver import plan
+from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
@@ -240,7 +241,7 @@ def answer(found, wish):
 
 @pytest.mark.parametrize("dataset", TABLE_2)
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: f"{wish[0]}-{wish[1]:g}")
-def test_a_recorded_weight_is_the_answer_of_the_recorded_logits(
+def test_a_recorded_weight_decides_the_recorded_logits_as_the_answer_does(
     record, named, place, dataset, wish
 ):
     name, value = wish
@@ -250,12 +251,13 @@ def test_a_recorded_weight_is_the_answer_of_the_recorded_logits(
         row = record.fits.loc[place[asked]]
         plain = named[Cell("plain", "log_loss", dataset, "MLP", split)]
         found = together(by_fold(record, plain))
-        # From the logit of one row by exp and log, which round differently on other processors;
-        # the next row is a thousandth away.
         again = answer(found, wish)
         if isinstance(again, str):
             assert row["failed"] == again
-        else:
+        elif wish[0] == "recall":  # recorded at the edge of a gap, in the middle of which it lies
+            decided = found.logits > -logit(row["lam"])
+            assert (decided == (found.logits > -logit(again))).all()
+        else:  # rounds differently on other processors
             assert row["lam"] == pytest.approx(again, rel=1e-9)
 
 

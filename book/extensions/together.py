@@ -8,8 +8,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-FORMULA = (  # a symbol may be a link to its meaning
-    r'(?:<a class="symbol [^>]*>)?<math data-tex="[^"]*">(?:(?!</math>).)*</math>(?:</a>)?'
+FORMULA = (  # a symbol may be a link to its meaning, and a long formula scrolls
+    r'(?:<a class="symbol [^>]*>|<span class="long">)?'
+    r'<math data-tex="[^"]*">(?:(?!</math>).)*</math>(?:</a>|</span>)?'
 )
 END = FORMULA.replace('"[^"]*"', r'"\\square"')
 

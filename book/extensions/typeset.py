@@ -30,6 +30,8 @@ globalThis.window = globalThis;
 globalThis.MathJax = {loader: {load: []}, startup: {typeset: false}};
 """
 
+LONG = 30  # characters of TeX, which may be wider than a phone
+
 logger = logging.getLogger(__name__)
 
 
@@ -93,8 +95,10 @@ def typeset(node: nodes.Node, tex: str, display: bool) -> str:
 
 
 def visit_math(self: HTML5Translator, node: nodes.math) -> None:
-    """Write a formula in the line."""
-    self.body.append(typeset(node, node.astext(), False))
+    """Write a formula in the line; a long one may scroll, for browsers do not break it."""
+    formula = typeset(node, node.astext(), False)
+    long = len(node.astext()) > LONG
+    self.body.append(f'<span class="long">{formula}</span>' if long else formula)
     raise nodes.SkipNode
 
 

@@ -7,6 +7,6 @@ document.addEventListener("DOMContentLoaded", () => {
       else target.removeAttribute("tabindex");
     }
   });
-  const wide = document.querySelectorAll(".bd-article :is(div.math, figure)");
+  const wide = document.querySelectorAll(".bd-article :is(div.math, span.long, figure)");
   for (const element of wide) observer.observe(element);
 });

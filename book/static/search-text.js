@@ -12,7 +12,9 @@
     const found = sentences.findIndex((words) => keywords.some((word) => words.toLowerCase().includes(word)));
     if (found < 0) return "";
     const shown = sentences.slice(found).join(" ");
-    return shown.length > MOST ? `${shown.slice(0, shown.lastIndexOf(" ", MOST))} …` : shown;
+    const places = keywords.map((word) => shown.toLowerCase().indexOf(word)).filter((place) => place >= 0);
+    const end = shown.indexOf(" ", Math.max(MOST, Math.min(...places))); // not before the word
+    return end < 0 ? shown : `${shown.slice(0, end)} …`;
   }
 
   Search.makeSearchSummary = (html, keywords, anchor) => {
