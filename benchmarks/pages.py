@@ -56,10 +56,12 @@ def served(folder: Path) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:  # or the thread keeps the process after an error or Ctrl-C
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def visit(browser: Any, url: str, *, phone: bool) -> list[float]:
