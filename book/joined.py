@@ -21,7 +21,8 @@ from bs4 import BeautifulSoup, Tag
 from provenance import Revision, author_name, citation, stopped
 
 LEFT_OUT = (
-    "script, .headerlink, .hidden-in-print, .rerun, .download, .btn, button, input, .tocwrapper"
+    "script, .headerlink, .hidden-in-print, .rerun, .download, details.code > summary, "
+    ".btn, button, input, .tocwrapper"
 )
 
 
@@ -119,8 +120,6 @@ def adapt(content: Tag, address: str, ids: dict[str, str]) -> None:
         The prefix of the anchors of each page, by the page's address.
     """
     for tag in content.select(LEFT_OUT):
-        tag.decompose()
-    for tag in content.select("details.code > summary"):
         tag.decompose()
     for tag in content.select("noscript, details.code, a.symbol, a.number"):
         tag.unwrap()  # no script comes along, and nothing is folded
