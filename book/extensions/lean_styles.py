@@ -161,7 +161,7 @@ def lean(sheets: dict[Path, str], used: Used) -> dict[Path, str]:
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    """Do it with all pages that there are, when a build has written some."""
+    """Do it at the end of each build, with all pages that there are."""
     if error or app.builder.format != "html":
         return
     root = Path(app.outdir)

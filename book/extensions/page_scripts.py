@@ -25,14 +25,16 @@ def add_script(
 ) -> None:
     """Add them to an HTML page; the single page that is printed keeps the static figures."""
     if app.builder.name == "html":
-        version = citation(Path(app.srcdir))["version"]  # for the slips of the desk
         for piece, files in NEEDED_BY.items():
             if piece in context.get("body", ""):
                 for file in files:
                     if file.endswith(".css"):
                         app.add_css_file(file)
-                    else:
+                    elif file == "desk.js":  # its slips name the version
+                        version = citation(Path(app.srcdir))["version"]
                         app.add_js_file(file, **{"data-version": version})
+                    else:
+                        app.add_js_file(file)
     if page == "search":
         app.add_js_file("search-text.js", loading_method="defer")
 
