@@ -100,7 +100,7 @@ class Audit(NamedTuple):
         ValueError
             If `level` is outside (0, 1).
         """
-        z = norm.ppf((1 + check_number("level", level, BETWEEN)) / 2)
+        z = norm.isf((1 - check_number("level", level, BETWEEN)) / 2)
         if not np.isfinite(self.spread):
             return 0.0, 1.0
         middle = logit(self.lam)

@@ -38,7 +38,7 @@ class Prevalence(NamedTuple):
         ValueError
             If `level` is outside (0, 1).
         """
-        half = norm.ppf((1 + check_number("level", level, BETWEEN)) / 2) * self.error
+        half = norm.isf((1 - check_number("level", level, BETWEEN)) / 2) * self.error
         return max(self.value - float(half), 0.0), min(self.value + float(half), 1.0)
 
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 
 from crcen.validation import BETWEEN, check_both, check_logits, check_number
 
@@ -74,7 +73,7 @@ def area(
     """
     labels = check_both(y, "a ranking")
     o = check_logits("scores", scores, labels.size)
-    z = float(ndtri((1 + check_number("level", level, BETWEEN)) / 2))
+    z = float(norm.isf((1 - check_number("level", level, BETWEEN)) / 2))  # finite near 1, too
     one = labels == 1
     n1, n0 = int(one.sum()), int((~one).sum())
     ranks = rankdata(o)

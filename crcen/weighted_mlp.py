@@ -322,7 +322,7 @@ class WeightedMLP(ClassifierMixin, BaseEstimator):
         labels = self.classes_.tolist()
         try:
             return labels.index(self.positive)
-        except (TypeError, ValueError):  # pandas' NA is neither equal nor unequal
+        except Exception:  # whatever a thing does that is no label when it is compared
             raise ValueError(
                 f"positive={self.positive!r} must be one of the labels of y, {labels}, that which "
                 f"lam is to weight, or None for {labels[1]!r}."

@@ -297,7 +297,11 @@ def test_the_weighted_label_goes_through_pipelines_searches_clones_and_pickles(c
 
 @both
 @pytest.mark.parametrize(
-    "positive", ["awful", 1, np.nan, pd.NA, ["bad"], np.array(["bad", "good"]), ("bad", "good")]
+    "positive",
+    [
+        *("awful", 1, np.nan, pd.NA, ["bad"], np.array(["bad", "good"]), ("bad", "good")),
+        torch.ones(3),  # its comparison with a label is no yes or no
+    ],
 )
 def test_a_weighted_label_that_is_none_of_them(classifier, positive):
     with pytest.raises(ValueError, match=r"must be one of the labels of y, \['bad', 'good'\]") as e:

@@ -242,7 +242,8 @@ def test_a_penalty_is_that_of_scikit_learn(seed):
     ("call", "text"),
     [
         (lambda: gaussian_price(0, 1, 2), r"^distance=0 must be positive"),
-        (lambda: gaussian_price(30, 1, 2), r"^distance=30 must be at most 20"),
+        (lambda: gaussian_price(30, 1, 2), r"^distance=30 must be from 1e-06 to 20"),
+        (lambda: gaussian_price(1e-308, 1, 2), r"^distance=1e-308 must be from 1e-06"),
         (lambda: gaussian_price(2, 0, 2), r"^n_features=0 must be an integer of 1"),
         (lambda: sandwich([[1], [2]], [0, 1], [0.0], 0.5), r"^theta has 1 parameters for 1 col"),
         (lambda: sandwich([[1], [1]], [0, 1], [0.0, 1], 0.5), r"^X does not determine"),

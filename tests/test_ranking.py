@@ -51,6 +51,12 @@ def test_the_interval_holds_the_area_of_two_normals():
     assert binom.sf(held - 1, 300, 0.91) > RARE
 
 
+def test_an_interval_is_finite_at_a_level_that_halves_to_one():
+    y = np.repeat([1, 0], 6)
+    assert tuple(area(y, y, level=1 - 1e-16)) == (1, 1, 1)
+    assert np.isfinite(area(np.arange(12) % 4, y, level=1 - 1e-16)).all()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

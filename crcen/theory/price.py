@@ -39,6 +39,7 @@ from crcen.validation import (
 )
 
 LARGEST = 1e6  # parameter that differences are taken around
+NEAREST = 1e-6  # of two Gaussian classes: below, what is divided by the distance overflows
 FARTHEST = 20.0  # of two Gaussian classes: the information of a row at the boundary is 1e-22 of it
 
 
@@ -87,7 +88,7 @@ def gaussian_price(
     Parameters
     ----------
     distance : float
-        Mahalanobis distance of the classes, positive and at most 20.
+        Mahalanobis distance of the classes, from 1e-6 to 20.
     n_features : int
         Columns, without the intercept.
     imbalance_ratio : float
@@ -103,7 +104,7 @@ def gaussian_price(
     Raises
     ------
     ValueError
-        If `distance`, `imbalance_ratio` or `alpha` is not positive, `distance` above 20,
+        If `imbalance_ratio` or `alpha` is not positive, `distance` outside its range,
         `n_features` no positive integer, or next to no rows are at the boundary or in a class.
 
     Examples
@@ -115,8 +116,8 @@ def gaussian_price(
     1.0
     """
     d = check_number("distance", distance, POSITIVE)
-    if d > FARTHEST:
-        raise ValueError(f"distance={distance!r} must be at most {FARTHEST:g}.")
+    if not NEAREST <= d <= FARTHEST:
+        raise ValueError(f"distance={distance!r} must be from {NEAREST:g} to {FARTHEST:g}.")
     columns = check_count("n_features", n_features)
     ratio = check_number("imbalance_ratio", imbalance_ratio, POSITIVE)
     odds = check_number("alpha", alpha, POSITIVE)
