@@ -800,7 +800,7 @@ def one(name: str, case: Case, seed: int, number: int) -> str:
             if kind not in documented(case.documents or case.call):
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 return f"{kind}, not documented: {error} ({Path(last.filename).name}:{last.lineno})"
-            names = [*case.arguments, "the table"]  # which `path` leads to
+            names = [*case.arguments, *(["the table"] if "path" in case.arguments else [])]
             named = any(name in str(error) for name in names) or any(
                 "sklearn" in Path(frame.filename).parts  # its checks of X and y have their words
                 for frame in traceback.extract_tb(error.__traceback__)
