@@ -65,14 +65,21 @@ def site(html):
         yield address
 
 
+def installed(name):
+    """Where a browser is; its tests are skipped without it, or fail if they must not be."""
+    executable = shutil.which(name)
+    if not executable:
+        assert not os.environ.get("CRCEN_BROWSER"), f"no {name}: apt-get install {name}"
+        pytest.skip(f"no {name} on the path; with CRCEN_BROWSER=1 this is a failure")
+    return executable
+
+
 @pytest.fixture(scope="module")
 def browser():
-    executable = shutil.which("chromium")
-    if not executable:
-        assert not os.environ.get("CRCEN_BROWSER"), "no chromium: apt-get install chromium"
-        pytest.skip("no chromium on the path; with CRCEN_BROWSER=1 this is a failure")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=installed("chromium"), args=["--no-sandbox"]
+        )
         yield browser
         browser.close()
 
@@ -223,19 +230,28 @@ def test_nothing_jumps_while_a_page_loads(looks):
     assert {name: look.shift for name, look in looks.items() if look.shift > 0.1} == {}
 
 
-def test_figures_follow_the_switch_of_the_theme(visit):
-    page = visit("book/chapters/simulations.html", color_scheme="light")
-    figure = page.locator("figure img").first
-    light = figure.screenshot(animations="disabled")
+def switched(page):
+    """The first figure of a page that its reader has turned dark."""
     for _ in range(3):  # light, dark, as the system has it
         page.locator(".theme-switch-button").first.click()
         if page.evaluate("document.documentElement.dataset.theme") == "dark":
             break
+    return page.locator("figure img").first
+
+
+def test_figures_follow_the_switch_of_the_theme(visit):
+    page = visit("book/chapters/simulations.html", color_scheme="light")
+    light = page.locator("figure img").first.screenshot(animations="disabled")
+    figure = switched(page)
     assert figure.evaluate("image => getComputedStyle(image).filter") == "none"
-    switched = figure.screenshot(animations="disabled")
-    assert switched != light
-    dark_page = visit("book/chapters/simulations.html", color_scheme="dark")
-    assert dark_page.locator("figure img").first.screenshot(animations="disabled") == switched
+    assert figure.screenshot(animations="disabled") != light
+
+
+def test_the_switch_and_the_system_lead_to_the_same_dark(visit):
+    page = visit("book/chapters/simulations.html", color_scheme="light")
+    by_switch = switched(page).screenshot(animations="disabled")
+    page = visit("book/chapters/simulations.html", color_scheme="dark")
+    assert page.locator("figure img").first.screenshot(animations="disabled") == by_switch
 
 
 def test_the_pages_have_the_colours_of_the_figures(visit):
@@ -326,6 +342,23 @@ def test_the_search_shows_sentences_and_chapters_first(visit):
     of_module = ["book/api" in place.get_attribute("href") for place in places.all()]
     assert set(of_module) == {False, True}
     assert of_module == sorted(of_module)
+
+
+FRACTIONS = """(all) => all.filter((fraction) => fraction.getBoundingClientRect().height > 0)
+  .map((fraction) => [...fraction.children].map((part) => part.getBoundingClientRect()))
+  .map(([over, under]) => over.bottom - under.top)"""
+
+
+def test_formulas_are_set_in_the_face_that_is_shipped(visit):
+    page = visit("book/chapters/key-equation.html", viewport={"width": 1280, "height": 900})
+    page.evaluate(LOADED)
+    assert page.evaluate(
+        "[...document.fonts].some((face) => face.family.includes('Report Math')"
+        " && face.status === 'loaded')"
+    )
+    overlap = page.locator("article mfrac").evaluate_all(FRACTIONS)
+    assert len(overlap) > 10
+    assert max(overlap) < 1  # pixels by which a numerator reaches into its denominator
 
 
 def test_a_formula_is_copied_as_tex(visit):
