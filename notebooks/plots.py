@@ -14,6 +14,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from drawn import points
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -60,17 +61,19 @@ STYLE: Any = {  # matplotlib types its keys one by one
 
 
 class ThemedSVG:
-    """A figure as SVG text, which Jupyter and the book show as an image."""
+    """A figure as SVG text, which Jupyter and the book show as an image, and what it draws."""
 
-    def __init__(self, svg: str) -> None:
-        self.svg = svg
+    def __init__(self, svg: str, csv: str) -> None:
+        self.svg, self.csv = svg, csv
 
-    def _repr_svg_(self) -> str:
-        return self.svg
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/csv": self.csv}
 
 
 def show(figure: Figure) -> ThemedSVG:
     """Close a figure and return it as SVG that is readable on a light and on a dark page.
+
+    The numbers that it draws go with it, as CSV.
 
     Parameters
     ----------
@@ -82,6 +85,7 @@ def show(figure: Figure) -> ThemedSVG:
     ThemedSVG
         The last value of a notebook cell.
     """
+    csv = points(figure).to_csv(index=False, float_format="%.6g")
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
@@ -94,7 +98,7 @@ def show(figure: Figure) -> ThemedSVG:
     )
     css = f"svg{{{light}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}"
     head, body = svg.split(">", 1)
-    return ThemedSVG(f"{head}><style>{css}</style>{body}")
+    return ThemedSVG(f"{head}><style>{css}</style>{body}", csv)
 
 
 def panels(

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from mentions import split
@@ -133,8 +134,11 @@ def test_every_figure_can_be_downloaded_and_cited(html, articles):
                 assert not figure.find_next_sibling(class_="download")
                 continue
             line = figure.find_next_sibling(class_="download")
-            link = line.select_one("a[download]")
-            assert (path.parent / link["href"]).resolve().read_text().startswith("<svg")
+            svg, data = (path.parent / link["href"] for link in line.select("a[download]"))
+            assert svg.resolve().read_text().startswith("<svg")
+            drawn = pd.read_csv(data.resolve())
+            assert drawn["mark"].isin(["line", "points", "area", "bar"]).all()
+            assert drawn[["x", "y"]].notna().any(axis=None)
             entry = line.pre.text
             assert f"{path.relative_to(html).as_posix()}\\#{figure['id']}" in entry
             assert f", {figure.select_one('.caption-number').text.strip()}," in entry

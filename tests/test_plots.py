@@ -1,10 +1,13 @@
+import io
 import re
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT
-from plots import COLOURS, INK, MAJORITY, canvas, panels, show
+from plots import COLOURS, INK, MAJORITY, MINORITY, canvas, panels, show
 
 
 @pytest.fixture
@@ -12,7 +15,7 @@ def svg():
     figure, axes = canvas()
     axes[0, 0].plot([0, 1], [0, 1], color=MAJORITY, label="a line")
     axes[0, 0].legend()
-    return show(figure)._repr_svg_()
+    return show(figure).svg
 
 
 def test_the_figure_is_closed_and_the_svg_is_well_formed(svg):
@@ -83,3 +86,56 @@ def test_every_legend_of_a_chapter_has_its_place():
     ]
     assert calls
     assert [(name, call) for name, call in calls if "loc=" not in call] == []
+
+
+def drawn(draw, **options):
+    """What a figure of one panel draws, read from the file that goes with it."""
+    figure, axes = canvas(**options)
+    draw(axes[0, 0])
+    return pd.read_csv(io.StringIO(show(figure)._repr_mimebundle_()["text/csv"]))
+
+
+def test_the_file_of_a_figure_has_the_points_of_lines_and_dots_with_their_names_and_colours():
+    def draw(ax):
+        ax.plot([1, 2, 3], [1e-9, 5, 1e9], color=MINORITY, label="found")
+        ax.scatter([4, 5], [6, np.nan], color=MAJORITY)
+        ax.set_yscale("log")
+        ax.set_title("On fresh rows")
+
+    rows = drawn(draw)
+    assert set(rows["panel"]) == {"On fresh rows"}
+    line, dots = (rows[rows["mark"] == mark] for mark in ("line", "points"))
+    assert line[["series", "colour"]].drop_duplicates().to_numpy().tolist() == [["found", MINORITY]]
+    np.testing.assert_allclose(line[["x", "y"]], [[1, 1e-9], [2, 5], [3, 1e9]], rtol=1e-6)
+    assert set(dots["colour"]) == {MAJORITY}
+    assert dots["x"].tolist() == [4, 5]
+
+
+def test_the_file_of_a_figure_has_intervals_by_their_ends_and_words_of_its_axes():
+    def draw(ax):
+        ax.errorbar([0.5, 0.7], [0, 1], xerr=[[0.1, 0.2], [0.3, 0.4]], fmt="o", label="mean")
+        ax.set_yticks([0, 1], ["weight", "threshold"])
+        ax.fill_between([0, 1], [2, 2], [3, 4], label="band")
+
+    rows = drawn(draw)
+    ends = rows[(rows["series"] == "mean") & (rows["mark"] == "area")]
+    np.testing.assert_allclose(ends["x"], [0.4, 0.8, 0.5, 1.1])
+    assert ends["y label"].tolist() == ["weight"] * 2 + ["threshold"] * 2
+    band = rows[rows["series"] == "band"]
+    corners = set(band[["x", "y"]].itertuples(index=False, name=None))
+    assert {(0, 2), (0, 3), (1, 2), (1, 4)} <= corners
+
+
+def test_the_file_of_a_figure_leaves_open_what_spans_the_panel():
+    rows = drawn(lambda ax: (ax.axhline(2), ax.axvspan(3, 4)))
+    line, span = (rows[rows["mark"] == mark] for mark in ("line", "bar"))
+    assert line["x"].isna().all()
+    assert line["y"].tolist() == [2, 2]
+    assert span["x"].tolist() == [3, 4]
+    assert span["y"].isna().all()
+
+
+def test_the_file_of_a_figure_has_bars_from_end_to_end():
+    rows = drawn(lambda ax: ax.barh(["a", "b"], [3, -4], height=0.5, label="costs"))
+    assert rows[["series", "mark"]].drop_duplicates().to_numpy().tolist() == [["costs", "bar"]]
+    np.testing.assert_allclose(rows[["x", "y"]], [[0, -0.25], [3, 0.25], [0, 0.75], [-4, 1.25]])

@@ -1,8 +1,9 @@
-"""Sphinx extension: below each figure its file to download, and how to cite it.
+"""Sphinx extension: below each figure its file and its data to download, and how to cite it.
 
 The entry names the commit that the page was built from, so that what it cites can be made again.
 """
 
+import json
 import re
 from html import escape
 from pathlib import Path
@@ -27,6 +28,25 @@ def rest_on_citation(app: Sphinx, document: nodes.document) -> None:
         app.env.note_dependency(str(Path(app.srcdir, "CITATION.cff")))
 
 
+def drawn(source: Path) -> dict[str, str]:
+    """Read what the figures of an executed notebook draw, as CSV, by their anchors.
+
+    Examples
+    --------
+    >>> drawn(Path("no-notebook.md"))
+    {}
+    """
+    if source.suffix != ".ipynb":
+        return {}
+    found = {}
+    for cell in json.loads(source.read_text("utf8"))["cells"]:
+        name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
+        for output in cell.get("outputs", ()) if name else ():
+            if csv := output.get("data", {}).get("text/csv"):
+                found[name] = "".join(csv)
+    return found
+
+
 def add_line(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: object
 ) -> None:
@@ -38,15 +58,23 @@ def add_line(
         name, suffix = f"{Path(page).name}-{figure['anchor']}", Path(figure["file"]).suffix
         part = f", commit {commit}, {figure['number']}"
         entry = report_entry(cff, f"{part}, {page}.html\\#{figure['anchor']}")
+        links = [(suffix, figure["file"])]
+        if csv := data.get(figure["anchor"]):
+            file = f"{name}.csv"
+            Path(app.outdir, app.builder.imagedir, file).write_text(csv, "utf8")
+            links += [(".csv", f"{figure['file'].rpartition('/')[0]}/{file}")]
+        files = "".join(
+            f'<a download="{name}{kind}" href="{href}">{kind[1:].upper()}</a>'
+            for kind, href in links
+        )
         return (
-            f'{figure[0]}\n<div class="download"><a download="{name}{suffix}" '
-            f'href="{figure["file"]}">{suffix[1:].upper()}</a><details class="cite"><summary>Cite '
+            f'{figure[0]}\n<div class="download">{files}<details class="cite"><summary>Cite '
             f'{figure["number"]}</summary><div class="highlight"><pre>{escape(entry)}</pre></div>'
             "</details></div>"
         )
 
     if "body" in context and built:
-        cff = citation(Path(app.srcdir))
+        cff, data = citation(Path(app.srcdir)), drawn(Path(app.env.doc2path(page)))
         context["body"] = FIGURE.sub(line, context["body"])
 
 

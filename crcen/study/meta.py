@@ -327,9 +327,9 @@ def random_effects(found: pd.DataFrame, level: float = 0.95, *, weighed: bool = 
         nothing = np.full(1, math.nan)
         fit = _Fit(np.full(1, found["mean"].mean()), nothing, nothing, math.nan, math.nan)
     mean, se, df = (float(value[0]) for value in fit[:3])
-    half = float(stats.t.ppf((1 + level) / 2, df)) * se
+    half = float(stats.t.isf((1 - level) / 2, df)) * se
     new = math.sqrt(se**2 + fit.of_family + fit.of_set)
-    new *= float(stats.t.ppf((1 + level) / 2, n_families - 2)) if n_families > 2 else math.nan
+    new *= float(stats.t.isf((1 - level) / 2, n_families - 2)) if n_families > 2 else math.nan
     return Pooled(
         mean=mean,
         low=mean - half,
@@ -456,7 +456,7 @@ def meta_regression(
     if fit is None:
         return pd.DataFrame(np.nan, index=values.columns, columns=columns)
     beta, se, df = (value[1:] for value in fit[:3])
-    half = stats.t.ppf((1 + level) / 2, df) * se
+    half = stats.t.isf((1 - level) / 2, df) * se
     p = np.array([_p(*each) for each in zip(beta, se, df, strict=True)])
     adjusted = multipletests(p, method=adjust)[1]
     table = np.column_stack([beta, beta - half, beta + half, df, p, adjusted])
@@ -600,7 +600,7 @@ def wins(found: pd.DataFrame, margin: float, level: float = 0.9) -> Wins:
     Wins(above=0.5, within=0.25, below=0.0, undecided=0.25, n_sets=3, n_families=2)
     """
     margin = check_number("margin", margin, NOT_NEGATIVE)
-    half = stats.t.ppf((1 + level) / 2, found["splits"]) * np.sqrt(steadied(found))
+    half = stats.t.isf((1 - level) / 2, found["splits"]) * np.sqrt(steadied(found))
     low, high = found["mean"] - half, found["mean"] + half
     told = [within(*ends, margin) for ends in zip(low, high, strict=True)]
     none, apart = (pd.Series([each is way for each in told], found.index) for way in (True, False))

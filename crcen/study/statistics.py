@@ -201,7 +201,7 @@ def corrected_t(d: pd.Series, test_size: float = TEST_SIZE, level: float = 0.95)
     k = len(d)
     se = sd(d) * math.sqrt(1 / k + test_size / (1 - test_size)) if k > 1 else math.nan
     p = 2 * stats.t.sf(abs(d.mean()) / se, k - 1) if se > 0 else 1.0
-    return Paired(float(d.mean()), float(stats.t.ppf((1 + level) / 2, k - 1) * se), float(p))
+    return Paired(float(d.mean()), float(stats.t.isf((1 - level) / 2, k - 1) * se), float(p))
 
 
 def of_sets(d: pd.Series, level: float = 0.95) -> Paired:

@@ -236,7 +236,7 @@ def ratio_interval(
         return -np.inf, np.inf
     unit_a, unit_b = (max(abs(v).max(), TINY) for v in (a, b))
     a, b = a / unit_a, b / unit_b
-    v = np.cov(a, b) * (1 / k + share / (1 - share)) * t.ppf((1 + level) / 2, k - 1) ** 2
+    v = np.cov(a, b) * (1 / k + share / (1 - share)) * t.isf((1 - level) / 2, k - 1) ** 2
     if not np.isfinite(v).all():  # a level that rounds to 1
         return -np.inf, np.inf
     ends = _fieller(float(a.mean()), float(b.mean()), v)

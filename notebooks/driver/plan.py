@@ -44,7 +44,7 @@ APART = (
 BASIS = (
     "crcen/**/*.py",
     "crcen/**/*.csv",
-    *(f"notebooks/{name}.py" for name in ("plots", "report")),
+    *(f"notebooks/{name}.py" for name in ("drawn", "plots", "report")),
     "notebooks/paper/*",
     "requirements.txt",
 )
