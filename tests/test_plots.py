@@ -98,7 +98,7 @@ def drawn(draw, **options):
 def test_the_file_of_a_figure_has_the_points_of_lines_and_dots_with_their_names_and_colours():
     def draw(ax):
         ax.plot([1, 2, 3], [1e-9, 5, 1e9], color=MINORITY, label="found")
-        ax.scatter([4, 5], [6, np.nan], color=MAJORITY)
+        ax.scatter([4, 5], [6, 7], color=MAJORITY)
         ax.set_yscale("log")
         ax.set_title("On fresh rows")
 
