@@ -56,9 +56,7 @@
   const p = (...children) => html("p", {}, ...children);
 
   function download(name, text) {
-    const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    html("a", { href: address, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60000);
+    html("a", { href: "data:text/plain;charset=utf-8," + encodeURIComponent(text), download: name }).click();
   }
 
   /* A button that saves rows, which are objects alike, as CSV. */
