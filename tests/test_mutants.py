@@ -346,7 +346,11 @@ def test_what_has_been_run_is_not_run_again_unless_it_rests_on_something_else(tw
     assert controls.matrix(root, 1, lambda line: None).read_text("utf8") == first
     assert executed == []
     with (root / "notebooks/two.md").open("a") as file:
-        file.write("another line\n")
+        file.write("Another word.\n")
+    controls.matrix(root, 1, lambda line: None)
+    assert executed == []
+    with (root / "notebooks/two.md").open("a") as file:
+        file.write("```{code-cell} python\nanother = 'line'\n```\n")
     controls.matrix(root, 1, lambda line: None)
     assert sorted(executed) == ["two--as-it-is", "two--limit-one"]
 

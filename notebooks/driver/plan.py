@@ -40,7 +40,7 @@ APART = (
     "notebooks/driver/agreement.py",
     "notebooks/driver/controls.py",
 )
-#: What a chapter's numbers rest on, but for its text, its data and the record.
+#: What a chapter's numbers rest on, but for its code, its data and the record.
 BASIS = (
     "crcen/**/*.py",
     "crcen/**/*.csv",
@@ -48,6 +48,7 @@ BASIS = (
     "notebooks/paper/*",
     "requirements.txt",
 )
+CELL = re.compile(r"^```\{code-cell\}.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,15 @@ def digest(path: Path) -> str:
 def basis(root: Path, source: Path) -> dict[str, str]:
     """Return the checksums of what a chapter's numbers rest on, but for data and the record.
 
-    Nothing rests on `crcen.own`, the report on a reader's table, but a chapter that names it.
+    Of the chapter itself that is the code: no number changes with the words around it. Nothing
+    rests on `crcen.own`, the report on a reader's table, but a chapter that names it.
     """
-    files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()} | {source}
-    if "crcen.own" not in source.read_text("utf8"):
+    files = {path for pattern in BASIS for path in root.glob(pattern) if path.is_file()}
+    code = "".join(CELL.findall(source.read_text("utf8")))
+    if "crcen.own" not in code:
         files = {path for path in files if root / "crcen/own" not in path.parents}
-    return {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
+    known = {path.relative_to(root).as_posix(): digest(path) for path in sorted(files)}
+    return known | {"code": hashlib.sha256(code.encode()).hexdigest()}
 
 
 def standing(root: Path, profile: str) -> dict[str, str]:
