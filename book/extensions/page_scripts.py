@@ -10,9 +10,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from provenance import citation
 
 NEEDED_BY = {  # a piece of a page (in code its < is escaped), and what goes with it, in this order
-    '<div class="explorer"': ("normal.js", "explorer.js"),
-    '<div class="same-boundary"': ("normal.js", "boundary.js"),
-    'id="desk"': ("desk.css", "desk-numbers.js", "desk-table.js", "desk-scores.js", "desk.js"),
+    '<div class="explorer"': ("logistic.js", "normal.js", "explorer.js"),
+    '<div class="same-boundary"': ("logistic.js", "normal.js", "boundary.js"),
+    'id="desk"': (
+        "desk.css",
+        "logistic.js",
+        "desk-numbers.js",
+        "desk-table.js",
+        "desk-scores.js",
+        "desk.js",
+    ),
     'class="rerun"': ("rerun.js",),
     " sortable": ("sortable.js",),
 }

@@ -8,14 +8,6 @@ const DeskNumbers = (() => {
   const TINY = 2.2250738585072014e-308; // the least normal double
   const Z95 = 1.959963984540054; // 97.5% of a normal law lie below it
 
-  const expit = (o) => 1 / (1 + Math.exp(-o));
-
-  function logit(p) {
-    if (p < 0.3 || p > 0.65) return Math.log(p / (1 - p));
-    const s = 2 * (p - 0.5);
-    return Math.log1p(s) - Math.log1p(-s);
-  }
-
   /* What Stirling's formula lacks of log Gamma(a). */
   function stirling(a) {
     let lacks = 0;
@@ -99,6 +91,6 @@ const DeskNumbers = (() => {
   }
 
   return {
-    TINY, Z95, expit, logit, betainc, betaincinv, binomialAbove, interval, value, general,
+    TINY, Z95, betainc, betaincinv, binomialAbove, interval, value, general,
   };
 })();

@@ -6,7 +6,8 @@
 const DeskScores = (() => {
   "use strict";
 
-  const { TINY, Z95, expit, logit, betaincinv, binomialAbove, interval, value, general } = DeskNumbers;
+  const { expit, logit } = Logistic;
+  const { TINY, Z95, betaincinv, binomialAbove, interval, value, general } = DeskNumbers;
   const HAIR = 1e-6; // the boundary stands this far from a row at least
   const FEWEST = 8; // alarms of which a precision is first tested
   const FINE = 10000; // steps of the alarms after that

@@ -10,7 +10,8 @@
   const root = document.getElementById("desk");
   if (!root) return;
   const { version } = document.currentScript.dataset;
-  const { expit, logit, interval, value, general } = DeskNumbers;
+  const { expit, logit } = Logistic;
+  const { interval, value, general } = DeskNumbers;
 
   // Elements
 

@@ -7,7 +7,8 @@
 (() => {
   "use strict";
 
-  const { density, expit, logit, below, between, quantile, mean } = normal;
+  const { expit, logit } = Logistic;
+  const { density, below, between, quantile, mean } = normal;
 
   const root = document.querySelector(".explorer");
   const figure = document.querySelector("figure#fig-explorer");

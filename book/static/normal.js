@@ -3,9 +3,8 @@
 const normal = (() => {
   "use strict";
 
+  const { expit } = Logistic;
   const density = (z) => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
-  const expit = (o) => 1 / (1 + Math.exp(-o));
-  const logit = (p) => Math.log(p / (1 - p));
 
   /* The distribution function: by its series about 0, and in the tail by Laplace's continued
    * fraction, which keeps all digits where a difference from 1 would have none. */
@@ -43,5 +42,5 @@ const normal = (() => {
   /* The mean of expit(a + b z) over a standard normal z. */
   const mean = (a, b) => NODES.reduce((sum, z, k) => sum + WEIGHTS[k] * expit(a + b * z), 0);
 
-  return { density, expit, logit, below, between, quantile, mean };
+  return { density, below, between, quantile, mean };
 })();
