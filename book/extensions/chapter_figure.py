@@ -1,4 +1,4 @@
-"""Sphinx extension: show a chapter's figure on another page too, as it came out of this build.
+"""Sphinx extension: show a chapter's figure at another place too, as it came out of this build.
 
     ```{chapter-figure} fig-table1
     ```
@@ -60,6 +60,7 @@ class Fetch(SphinxPostTransform):
             self.app.builder, self.env.docname, page, anchor, nodes.Text(text), "in its chapter"
         )
         figure["ids"], figure["names"] = [f"{anchor}-here"], []
+        figure["classes"] += wanted["classes"]
         for reference in figure.findall(addnodes.pending_xref):
             reference["refdoc"] = self.env.docname  # it is followed from here
         caption = next(figure.findall(nodes.caption))
