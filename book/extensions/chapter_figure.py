@@ -43,7 +43,7 @@ class Fetch(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Replace all marks of a page."""
         for wanted in list(self.document.findall(Wanted)):
-            wanted.replace_self(self.fetch(wanted))
+            wanted.parent.replace(wanted, self.fetch(wanted))  # by nothing, if there is no figure
 
     def fetch(self, wanted: Wanted) -> list[nodes.Node]:
         """Copy a figure; its caption begins with its number, a link to it in its chapter."""
