@@ -18,6 +18,9 @@ JS_REFERENCE = re.compile(
     r"(?:\bimport\b\s*\(?|\bfrom|\.src\s*=|\bfetch\()\s*[\"'`]((?:https?:)?//[^\"'`]+)"
 )
 
+# Tools, lists and the account of how all was made: they begin with what they are.
+NOTHING_ARGUED = {"claims", "controls", "datasets", "engine", "explorer", "your-data"}
+
 
 @pytest.fixture(scope="session")
 def pages(html):
@@ -142,12 +145,39 @@ def test_every_figure_has_a_number_and_a_caption(articles):
             assert figure.select_one("figcaption .caption-text").text.strip(), path.name
 
 
+def test_a_chapter_that_argues_leads_with_what_came_out_and_a_figure_of_its_own(articles, book):
+    stated = {p.stem for p in (book / "notebooks").glob("*.md")} - NOTHING_ARGUED
+    seen = {path.stem: article for path, article in articles.items() if path.stem in stated}
+    assert seen.keys() == stated
+    for chapter, article in seen.items():
+        lead = article.h1.find_next_sibling()
+        assert lead.get("class", [""])[0] == "chapter-lead", chapter
+        said, figure = lead.find_all(recursive=False)
+        sentences = re.split(r"(?<=[.?!])\s+(?=[A-Z(])", " ".join(said.text.split()))
+        assert 2 <= len(sentences) <= 3, (chapter, sentences)
+        assert said.select("a.number"), chapter
+        anchor = figure["id"].removesuffix("-here")
+        assert [tag["id"] for tag in article.select(f"figure[id^='{anchor}']")] == [
+            f"{anchor}-here",
+            anchor,
+        ]
+        assert figure.select_one("figcaption .caption-number a")["href"] == f"#{anchor}"
+        again = article.select_one(f"figure#{anchor} img")
+        for name in ("src", "alt", "width", "height"):
+            assert figure.img[name] == again[name], (chapter, name)
+        assert "loading" not in figure.img.attrs
+
+
 def test_every_figure_is_cited(articles):
     figures = {
-        figure["id"] for article in articles.values() for figure in article.select("figure[id]")
+        figure["id"].removesuffix("-here")
+        for article in articles.values()
+        for figure in article.select("figure[id]")
     }
     links = {
-        a["href"].rpartition("#")[2] for art in articles.values() for a in art.select("p a[href]")
+        a["href"].rpartition("#")[2]
+        for article in articles.values()
+        for a in article.select("p a[href]:not(.headerlink)")
     }
     assert figures - links == set()
 

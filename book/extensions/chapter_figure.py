@@ -1,4 +1,4 @@
-"""Sphinx extension: show a chapter's figure on another page too, as it came out of this build.
+"""Sphinx extension: show a chapter's figure at another place too, as it came out of this build.
 
     ```{chapter-figure} fig-table1
     ```
@@ -43,7 +43,7 @@ class Fetch(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Replace all marks of a page."""
         for wanted in list(self.document.findall(Wanted)):
-            wanted.replace_self(self.fetch(wanted))
+            wanted.parent.replace(wanted, self.fetch(wanted))  # by nothing, if there is no figure
 
     def fetch(self, wanted: Wanted) -> list[nodes.Node]:
         """Copy a figure; its caption begins with its number, a link to it in its chapter."""
@@ -60,6 +60,7 @@ class Fetch(SphinxPostTransform):
             self.app.builder, self.env.docname, page, anchor, nodes.Text(text), "in its chapter"
         )
         figure["ids"], figure["names"] = [f"{anchor}-here"], []
+        figure["classes"] += wanted["classes"]
         for reference in figure.findall(addnodes.pending_xref):
             reference["refdoc"] = self.env.docname  # it is followed from here
         caption = next(figure.findall(nodes.caption))
