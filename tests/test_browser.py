@@ -223,6 +223,31 @@ def test_nothing_jumps_while_a_page_loads(looks):
     assert {name: look.shift for name, look in looks.items() if look.shift > 0.1} == {}
 
 
+def test_a_line_of_prose_has_65_to_75_characters(visit):
+    page = visit("book/chapters/hundred-sets.html", viewport={"width": 1280, "height": 900})
+    page.evaluate(LOADED)
+    assert page.evaluate(
+        "['', 'italic ', '600 '].every((kind) => document.fonts.check(`${kind}18px 'Report Text'`))"
+    )
+    lengths = page.evaluate("""() => {
+      const lines = {};
+      for (const p of document.querySelectorAll("section > p:not(:has(math, code))")) {
+        const letters = document.createRange();
+        const walk = document.createTreeWalker(p, NodeFilter.SHOW_TEXT);
+        for (let text; (text = walk.nextNode()); )
+          for (let i = 0; i < text.length; i++) {
+            letters.setStart(text, i);
+            letters.setEnd(text, i + 1);
+            const {bottom} = letters.getBoundingClientRect();
+            lines[bottom] = (lines[bottom] ?? 0) + 1;
+          }
+        delete lines[Math.max(...Object.keys(lines))];  // the last is as long as it is
+      }
+      return Object.values(lines);
+    }""")
+    assert 65 <= np.median(lengths) <= 75
+
+
 def test_figures_follow_the_switch_of_the_theme(visit):
     page = visit("book/chapters/simulations.html", color_scheme="light")
     figure = page.locator("figure img").first
