@@ -1,8 +1,9 @@
 # ruff: noqa: RUF001 (signs of mathematics look like letters)
-"""Make the font of the mathematics: ``python book/subset_font.py STIXTwoMath-Regular.ttf``.
+"""Make the fonts of the pages: ``python book/subset_font.py FILE ...``, of the files named below.
 
-It has the letters and signs that the pages may need, and how to set them; a test compares. The
-source is version 2.11 of STIX Two Math, which the package ziamath brings.
+They have the letters and signs that the pages may need, and how to set them; tests compare. STIX
+Two Math is version 2.11, which the package ziamath 0.13 brings; STIX Two Text, with the same
+letters, comes with the npm package ``@fontsource/stix-two-text`` 5.3.0.
 """
 
 import sys
@@ -16,7 +17,9 @@ def between(first: str, last: str) -> list[int]:
     return list(range(ord(first), ord(last) + 1))
 
 
-CHARACTERS = [
+# Signs that prose and tables show, too, and that the text face does not have.
+OF_PROSE = [*map(ord, "š‑⁰⁴⁵⁶⁷⁸⁹⁻₀₁₂₃₄₅₆₇₈₉")]
+MATHEMATICS = [
     *between(" ", "~"),
     *between("Α", "ω"),
     *between("𝐴", "𝑧"),  # what stands for a variable
@@ -24,24 +27,38 @@ CHARACTERS = [
     *between("𝒜", "𝒵"),
     *map(ord, "ℎℬℰℱℋℐℒℳℛℂℕℚℝℤℙℓϵϕ\xa0¬¯±·×÷ˆ˜˙‖…′″‴⁡←↑→↓↔↦⇐⇒⇔∀∂∃∅∇∈∉∏∑−∓∗∘√∝∞∣∥∧∨∩∪∫∼≃≅≈≠≡≤≥≪≫"),
     *map(ord, "⊂⊆⊕⊗⊤⊥⋅⋮⋯⋱⌈⌉⌊⌋⏞⏟◻□⟨⟩⟹⟺"),
+    *OF_PROSE,
 ]
+TEXT = [*between(" ", "~"), *between("\xa0", "ÿ"), *map(ord, "\u0304–—‘’“”…−")]
+GREEK = [*map(ord, "Δαβλρ")]  # variables of tables
+FACES = {  # the source, and what becomes of it
+    "STIXTwoMath-Regular.ttf": ("mathematics", "Report Math", "Regular", MATHEMATICS),
+    "stix-two-text-latin-400-normal.woff": ("text", "Report Text", "Regular", TEXT),
+    "stix-two-text-latin-400-italic.woff": ("text-italic", "Report Text", "Italic", TEXT),
+    "stix-two-text-latin-600-normal.woff": ("text-bold", "Report Text", "Bold", TEXT),
+    "stix-two-text-greek-400-italic.woff": ("greek-italic", "Report Greek", "Italic", GREEK),
+}
 
 
-def main() -> None:
-    """Write ``book/static/mathematics.woff``, under a name of its own, as the licence asks."""
+def make(source: Path) -> None:
+    """Write one font into ``book/static``, under a name of its own, as the licence asks."""
+    target, family, style, characters = FACES[source.name]
     options = subset.Options()
     options.flavor = "woff"
     options.hinting = options.glyph_names = False
-    options.layout_features = []
+    options.layout_features = ["kern", "liga", "mark", "ccmp"] if characters is TEXT else []
     options.name_IDs = [0, 13, 14]  # the copyright and the licence
-    font = subset.load_font(sys.argv[1], options)
+    font = subset.load_font(source, options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=CHARACTERS)
+    subsetter.populate(unicodes=characters)
     subsetter.subset(font)
-    for number, name in ((1, "Report Math"), (2, "Regular"), (4, "Report Math"), (6, "ReportMath")):
+    names = {1: family, 2: style, 4: f"{family} {style}".removesuffix(" Regular")}
+    names[6] = f"{family}-{style}".replace(" ", "").removesuffix("-Regular")
+    for number, name in names.items():
         font["name"].setName(name, number, 3, 1, 0x409)
-    subset.save_font(font, Path(__file__).parent / "static/mathematics.woff", options)
+    subset.save_font(font, Path(__file__).parent / f"static/{target}.woff", options)
 
 
 if __name__ == "__main__":
-    main()
+    for name in sys.argv[1:]:
+        make(Path(name))

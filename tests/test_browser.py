@@ -230,6 +230,59 @@ def test_nothing_jumps_while_a_page_loads(looks):
     assert {name: look.shift for name, look in looks.items() if look.shift > 0.1} == {}
 
 
+def test_rows_of_a_group_are_named_once_until_they_are_sorted(visit):
+    page = visit("book/chapters/benchmark.html")
+    table = page.locator("#tab-3")
+    rows = table.locator("tbody tr:visible")
+
+    def shown():
+        cells = [row.locator("td").first for row in rows.all()]
+        return [cell.inner_text() for cell in cells if "repeats" not in cell.get_attribute("class")]
+
+    names = shown()
+    assert len(names) == len(set(names)) < rows.count()
+    heads = table.locator("thead th")
+    ours = [i for i, text in enumerate(heads.all_inner_texts()) if text.startswith("ours")]
+    assert len(ours) == 2
+    for column in ours:
+        for name in names:
+            cells = [row.locator("td").nth(column) for row in rows.filter(has_text=name).all()]
+            texts = {cell.text_content(): float(cell.inner_text().split()[0]) for cell in cells}
+            best = {text for text, value in texts.items() if value == max(texts.values())}
+            assert best == {text for text in texts if text.endswith("(best of ours)")}
+    heads.nth(1).get_by_role("button").click()
+    assert len(shown()) == rows.count()
+    heads.nth(0).get_by_role("button").click()
+    assert shown() == sorted(names)
+    page.get_by_label("Rows with").first.fill("CRCEN")
+    assert len(shown()) == rows.count() == len(names)
+
+
+def test_a_line_of_prose_has_65_to_75_characters(visit):
+    page = visit("book/chapters/hundred-sets.html", viewport={"width": 1280, "height": 900})
+    page.evaluate(LOADED)
+    assert page.evaluate(
+        "['', 'italic ', '600 '].every((kind) => document.fonts.check(`${kind}18px 'Report Text'`))"
+    )
+    lengths = page.evaluate("""() => {
+      const lines = {};
+      for (const p of document.querySelectorAll("section > p:not(:has(math, code))")) {
+        const letters = document.createRange();
+        const walk = document.createTreeWalker(p, NodeFilter.SHOW_TEXT);
+        for (let text; (text = walk.nextNode()); )
+          for (let i = 0; i < text.length; i++) {
+            letters.setStart(text, i);
+            letters.setEnd(text, i + 1);
+            const {bottom} = letters.getBoundingClientRect();
+            lines[bottom] = (lines[bottom] ?? 0) + 1;
+          }
+        delete lines[Math.max(...Object.keys(lines))];  // the last is as long as it is
+      }
+      return Object.values(lines);
+    }""")
+    assert 65 <= np.median(lengths) <= 75
+
+
 def switched(page):
     """The first figure of a page that its reader has turned dark."""
     for _ in range(3):  # light, dark, as the system has it
@@ -937,7 +990,7 @@ def test_a_bad_value_is_refused_in_the_words_of_the_command(rerun, chapter, valu
 @pytest.mark.parametrize(
     ("width", "height", "more"), [(1280, 900, [".ways", ".at-hand"]), (390, 844, [])]
 )
-def test_the_first_screen_holds_the_answer_what_shows_it_and_the_verdicts(
+def test_the_first_screen_holds_the_answer_what_shows_it_the_verdicts_and_three_ways_in(
     visit, width, height, more
 ):
     page = visit(FRONT, viewport={"width": width, "height": height})
@@ -946,6 +999,10 @@ def test_the_first_screen_holds_the_answer_what_shows_it_and_the_verdicts(
     for what in (*shown, *more):
         box = page.locator(what).bounding_box()
         assert box["y"] + box["height"] <= height, what
+    ways = [way.bounding_box() for way in page.locator(".ways li a:first-child").all()]
+    assert len(ways) == 3
+    assert max(way["y"] + way["height"] for way in ways) <= height
+    assert len({way["y"] for way in ways}) == 1  # a row
     assert not re.search("[λα\\\\]", page.locator(".answer").inner_text())
 
 

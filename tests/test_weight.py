@@ -13,6 +13,7 @@ sys.path.append(str(ROOT / "book/extensions"))
 
 from lean_styles import Used, lean, names, purge
 from light_figures import rounded, thin
+from one_face import set_symbols
 from typeset import displayed, mathml
 
 THEME = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
@@ -99,6 +100,34 @@ def test_the_font_has_what_the_formulas_of_the_pages_show(html):
     italic |= {chr(0x1D44E + ord(c) - ord("a")) for c in shown - {"h"} if "a" <= c <= "z"}
     italic |= {chr(0x1D6FC + ord(c) - ord("α")) for c in shown if "α" <= c <= "ω"}
     assert [c for c in sorted((shown | italic) - {"\n"}) if ord(c) not in known] == []
+
+
+def test_the_fonts_have_what_the_prose_and_the_variables_of_tables_show(html):
+    from fontTools.ttLib import TTFont
+
+    def known(*names):
+        fonts = [TTFont(html / f"_static/{name}.woff") for name in names]
+        return {chr(code) for font in fonts for code in font.getBestCmap()}
+
+    prose, variables = set(), set()
+    for path in html.glob("book/**/*.html"):
+        page = BeautifulSoup(path.read_text("utf8"), "html.parser").article
+        variables |= set("".join(tag.text for tag in page.select("i.variable")))
+        for other in page.select("code, figure, math, pre, script, style, table"):
+            other.decompose()
+        prose |= set("".join(tag.text for tag in page.select("p, li, dd")))
+    assert {"\u0304", "λ", "N", "₁"} <= variables
+    for face in ("text", "text-italic", "text-bold"):
+        assert prose - known(face, "mathematics") - {"\n"} == set()
+    assert variables - known("text-italic", "greek-italic", "mathematics") == set()
+
+
+def test_variables_are_marked_in_text_alone():
+    html = '<td title="N₁">λ of 2N₀, p̄₁, IR, αβ</td><code>λ</code><math>λ</math>'
+    marked = BeautifulSoup(set_symbols(html), "html.parser")
+    assert [tag.text for tag in marked.select("i.variable")] == ["λ", "N₀", "p̄₁"]
+    assert marked.text == BeautifulSoup(html, "html.parser").text
+    assert set_symbols(str(marked.code) + str(marked.math)) == "<code>λ</code><math>λ</math>"
 
 
 # Styles

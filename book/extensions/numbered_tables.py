@@ -2,11 +2,13 @@
 
 Tables 1 to 3 are the paper's. A table that begins its caption with one of these numbers, as it sets
 ours beside the paper's, keeps it; all others count on from there, in the order of the book. A long
-one can be sorted and filtered.
+one can be sorted and filtered; if its first column has the same name in many rows, it is shown in
+the first of them, and the best of ours among them is marked.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from docutils import nodes
@@ -20,6 +22,47 @@ LONG = 20  # rows
 TABLE = re.compile(
     r'<table id="T_" (class="report[^>]*>\s*<caption>)(?:Table (\d+)\b)?(.*?)</caption>', re.DOTALL
 )
+
+
+CELL = re.compile(r'(<td class="data row(\d+) col(\d+)([^"]*)"\s*>)(.*?)</td>', re.DOTALL)
+OURS = re.compile(r'<th class="col_heading level0 col(\d+)[^"]*"\s*>ours: ')
+BEST = '<b>{}<span class="best"> (best of ours)</span></b>'
+
+
+def grouped(html: str) -> str:
+    """Return a long table with its rows in groups, if its first column makes some.
+
+    The name stays in each row, for who sorts by another column or listens.
+    """
+    cells = {(int(c[2]), int(c[3])): c[5].strip() for c in CELL.finditer(html)}
+    names = [text for (_, column), text in sorted(cells.items()) if not column]
+    groups = 1 + sum(a != b for a, b in pairwise(names))
+    if groups != len(set(names)) or 2 * groups > len(names):
+        return html
+    ours = {int(column) for column in OURS.findall(html)}
+    values = {at: float(text.split()[0]) for at, text in cells.items() if at[1] in ours}
+    best = {
+        (name, column): max(values[row, column] for row, n in enumerate(names) if n == name)
+        for name in names
+        for column in ours
+    }
+
+    def write(found: re.Match[str]) -> str:
+        row, column, text = int(found[2]), int(found[3]), found[5].strip()
+        opened = found[1]
+        if not column:
+            if row and names[row - 1] == names[row]:
+                opened = opened.replace("col0", "col0 repeats", 1)
+            text = f"<span>{text}</span>"
+        elif column in ours and values[row, column] == best[names[row], column]:
+            text = BEST.format(text)
+        return f"{opened}{text}</td>"
+
+    if ours:
+        html = html.replace(
+            '<a class="headerlink"', ' Bold: the best of ours.<a class="headerlink"', 1
+        )
+    return CELL.sub(write, html).replace('class="report', 'class="report grouped', 1)
 
 
 def ordered(env: BuildEnvironment) -> Iterator[str]:
@@ -77,7 +120,7 @@ class NumberTables(SphinxPostTransform):
             if TABLE.search(node.astext()):
                 html = TABLE.sub(write, node.astext())
                 if html.count("<tr") > LONG and "sortable" not in html and "rowspan" not in html:
-                    html = html.replace('class="report', 'class="report sortable', 1)
+                    html = grouped(html.replace('class="report', 'class="report sortable', 1))
                 node.replace_self(nodes.raw(html, html, **node.attributes))
 
 

@@ -7,6 +7,17 @@ document.addEventListener("DOMContentLoaded", () => {
 function enhance(table) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
+  const named = table.matches(".grouped"); // by its first column
+  const group = () => {
+    const together = heads.every((head, column) => !column || !head.ariaSort);
+    table.classList.toggle("grouped", together);
+    let above = null;
+    for (const row of [...body.rows].filter((row) => !row.hidden)) {
+      const name = row.cells[0].textContent;
+      row.cells[0].classList.toggle("repeats", together && name === above);
+      above = name;
+    }
+  };
   heads.forEach((head, column) => {
     if (!head.textContent.trim() || head.querySelector("a")) return; // no name, or one that leads elsewhere
     const button = document.createElement("button");
@@ -18,6 +29,7 @@ function enhance(table) {
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       body.append(...[...body.rows].sort(by(column, down ? -1 : 1)));
+      if (named) group();
     });
   });
 
@@ -30,6 +42,7 @@ function enhance(table) {
   field.addEventListener("input", () => {
     const wanted = field.value.trim().toLowerCase();
     for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    if (named) group();
   });
 }
 
