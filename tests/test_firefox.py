@@ -31,7 +31,7 @@ from test_browser import (  # noqa: F401
     test_the_controls_of_the_explorer_stand_in_the_first_screen_with_what_they_move,
     test_the_explorer_shows_the_numbers_of_the_laws,
     test_the_explorer_tells_what_is_out_of_its_range_and_clamps_nothing_else,
-    test_the_first_screen_holds_the_answer_what_shows_it_and_the_verdicts,
+    test_the_first_screen_holds_the_answer_what_shows_it_the_verdicts_and_three_ways_in,
     test_the_keyboard_moves_the_explorer_and_the_address_keeps_it,
     test_the_keyboard_reaches_everything,
     test_the_menu_of_downloads_is_opened_by_keys_and_closed,
