@@ -71,7 +71,9 @@ def add_line(
         links = [(suffix, figure["file"])]
         if csv := data.get(figure["anchor"]):
             file = f"{name}.csv"
-            Path(app.outdir, app.builder.imagedir, file).write_text(csv, "utf8")
+            images = Path(app.outdir, app.builder.imagedir)
+            images.mkdir(exist_ok=True)  # the figures come later
+            (images / file).write_text(csv, "utf8")
             links += [(".csv", f"{figure['file'].rpartition('/')[0]}/{file}")]
         files = "".join(
             f'<a download="{name}{kind}" href="{href}">{kind[1:].upper()}</a>'
