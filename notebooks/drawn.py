@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import Collection, PathCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
@@ -79,7 +79,9 @@ def _panel(ax: Axes, number: int) -> Iterator[pd.DataFrame]:
                 {
                     "panel": ax.get_title() or str(number),
                     "series": "" if label.startswith("_") else label,
-                    "colour": to_hex(colour),
+                    "colour": [
+                        to_hex(one) for one in np.resize(to_rgba_array(colour), (len(xy), 4))
+                    ],
                     "mark": mark,
                     "part": part,
                     "x": xy[:, 0],
@@ -91,7 +93,10 @@ def _panel(ax: Axes, number: int) -> Iterator[pd.DataFrame]:
 
 
 def _parts(artist: Artist) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Tell what a mark consists of: kind, colour, points, and what these are measured in."""
+    """Tell what a mark consists of: kind, colour, points, and what these are measured in.
+
+    Points that have colours of their own take them in turn, as matplotlib draws them.
+    """
     if isinstance(artist, Line2D):
         yield "line", artist.get_color(), artist.get_xydata(), artist.get_transform()
     elif isinstance(artist, Collection):
@@ -99,7 +104,7 @@ def _parts(artist: Artist) -> Iterator[tuple[str, Any, Any, Any]]:
         colours = np.asarray(filled if len(filled) else edges)
         if isinstance(artist, PathCollection):
             where = np.ma.filled(artist.get_offsets(), np.nan)
-            yield "points", colours[0], where, artist.get_offset_transform()
+            yield "points", colours, where, artist.get_offset_transform()
             return
         for part, path in enumerate(artist.get_paths()):
             colour = colours[part % len(colours)]

@@ -61,13 +61,16 @@ STYLE: Any = {  # matplotlib types its keys one by one
 
 
 class ThemedSVG:
-    """A figure as SVG text, which Jupyter and the book show as an image, and what it draws."""
+    """A figure as SVG text, which Jupyter and the book show as an image.
+
+    What it draws goes with the output as metadata, which `figure_files` writes beside the page.
+    """
 
     def __init__(self, svg: str, csv: str) -> None:
         self.svg, self.csv = svg, csv
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/csv": self.csv}
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, str]]:
+        return {"image/svg+xml": self.svg}, {"csv": self.csv}
 
 
 def show(figure: Figure) -> ThemedSVG:

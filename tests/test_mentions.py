@@ -174,6 +174,26 @@ def test_every_number_of_a_run_leads_to_the_cell_that_made_it(articles, sources)
     assert len(linked) > 300
 
 
+def test_what_a_run_displays_leads_to_the_cell_that_made_it(book, articles):
+    """Each figure, table and verdict, by the code of the cell to which its name leads."""
+    seen = dict.fromkeys(("fig", "tab", "claim"), 0)
+    for path in sorted((book / "book/chapters").glob("*.ipynb")):
+        page = (book / "_build/html/book/chapters" / path.name).with_suffix(".html")
+        article = articles[page]
+        for name in article.select("figure[id], table[id^=tab-], div.claim"):
+            if name["id"].endswith("-here"):
+                continue
+            link = name.select_one(".caption-number > a.number, .verdict > a.number")
+            cell = name.find_parent(class_="cell")
+            if cell is None:  # a drawing, of no run
+                assert link is None
+                continue
+            anchor = article.find(id=link["href"].removeprefix("#"))
+            assert anchor is cell or anchor.find_parent(class_="cell") is cell
+            seen[name["id"].partition("-")[0]] += 1
+    assert min(seen.values()) > 20
+
+
 @pytest.mark.parametrize(
     ("text", "linked"),
     [

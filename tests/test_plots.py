@@ -92,7 +92,7 @@ def drawn(draw, **options):
     """What a figure of one panel draws, read from the file that goes with it."""
     figure, axes = canvas(**options)
     draw(axes[0, 0])
-    return pd.read_csv(io.StringIO(show(figure)._repr_mimebundle_()["text/csv"]))
+    return pd.read_csv(io.StringIO(show(figure)._repr_mimebundle_()[1]["csv"]))
 
 
 def test_the_file_of_a_figure_has_the_points_of_lines_and_dots_with_their_names_and_colours():
@@ -109,6 +109,13 @@ def test_the_file_of_a_figure_has_the_points_of_lines_and_dots_with_their_names_
     np.testing.assert_allclose(line[["x", "y"]], [[1, 1e-9], [2, 5], [3, 1e9]], rtol=1e-6)
     assert set(dots["colour"]) == {MAJORITY}
     assert dots["x"].tolist() == [4, 5]
+
+
+def test_points_of_one_scatter_keep_their_own_colours():
+    colours = [MINORITY, MAJORITY, MINORITY]
+    rows = drawn(lambda ax: ax.scatter([1, 2, 3], [4, 5, 6], color=colours))
+    assert rows["colour"].tolist() == colours
+    assert rows[["x", "y"]].to_numpy().tolist() == [[1, 4], [2, 5], [3, 6]]
 
 
 def test_the_file_of_a_figure_has_intervals_by_their_ends_and_words_of_its_axes():

@@ -28,16 +28,6 @@ def rest_on_citation(app: Sphinx, document: nodes.document) -> None:
         app.env.note_dependency(str(Path(app.srcdir, "CITATION.cff")))
 
 
-def leave_data_out(app: Sphinx, page: str, source: list[str]) -> None:
-    """Take the figures' CSV from what becomes the page: it stands beside it, as files."""
-    if '"text/csv"' in source[0] and Path(app.env.doc2path(page)).suffix == ".ipynb":
-        notebook = json.loads(source[0])
-        for cell in notebook["cells"]:
-            for output in cell.get("outputs", ()):
-                output.get("data", {}).pop("text/csv", None)
-        source[0] = json.dumps(notebook)
-
-
 def drawn(source: Path) -> dict[str, str]:
     """Read what the figures of an executed notebook draw, as CSV, by their anchors.
 
@@ -52,8 +42,8 @@ def drawn(source: Path) -> dict[str, str]:
     for cell in json.loads(source.read_text("utf8"))["cells"]:
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", ()) if name else ():
-            if csv := output.get("data", {}).get("text/csv"):
-                found[name] = "".join(csv)
+            if csv := output.get("metadata", {}).get("csv"):
+                found[name] = csv
     return found
 
 
@@ -92,7 +82,6 @@ def add_line(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
-    app.connect("source-read", leave_data_out)
     app.connect("doctree-read", rest_on_citation)
     app.connect("html-page-context", add_line, priority=600)  # when the state is known
     return {"parallel_read_safe": True, "parallel_write_safe": True}

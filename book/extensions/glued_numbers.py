@@ -1,25 +1,35 @@
 """Sphinx extension: a number that a run put into the text leads to the cell that made it.
 
-What the link shows in place says what the number rests on: the cell, the parameters and the commit,
-and, where it is recorded, whether another processor gave the same.
+So do the number of a figure, that of a table, and a verdict, for the numbers that stand in them.
+What the link shows in place says what they rest on: the cell, the parameters and the commit, and,
+where it is recorded, whether another processor gave the same.
 """
 
 import hashlib
 import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import yaml
 from docutils import nodes
+from mentions import CLAIM
 from myst_nb.ext.glue.roles import PasteTextRole
 from myst_nb.ext.glue.utils import PendingGlueReference
+from numbered_tables import TABLE, table_numbers
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 RECORDED = "notebooks/recorded.json"  # what chapters said, by `verify.py --record`
 ELSEWHERE = "notebooks/elsewhere.yml"  # what reruns on other machines found
 LEDGER = "book/chapters/claims"  # where these are listed
+#: What a cell displays, up to the name of it that leads to the cell.
+DISPLAYED = re.compile(
+    r'(<(?:figure|table|div)\b[^>]* id="((?:fig|tab|claim)-[^"]+)"(?:(?!</figure>|</table>).)*?'
+    r'<span class="(?:caption-number|verdict[^"]*)">)([^<]+?)( ?</span>)',
+    re.DOTALL,
+)
 
 
 class Number(PasteTextRole):
@@ -41,6 +51,8 @@ def note_numbers(app: Sphinx, document: nodes.document) -> None:
         return
     notebook = json.loads(chapter.read_text("utf8"))
     texts: dict[str, str] = {}
+    tables, verdicts = 0, dict[str, str]()
+    displayed = app.env.metadata[app.env.docname]["displayed"] = list[str]()
     for cell in document.findall(nodes.container):
         if cell.get("nb_element") != "cell_code":
             continue
@@ -49,7 +61,18 @@ def note_numbers(app: Sphinx, document: nodes.document) -> None:
                 cell["ids"].append(f"number-{scrap['name']}")
                 said = output["data"].get(f"{scrap['mime_prefix']}text/plain", "")
                 texts[scrap["name"]] = "".join(said).strip("'\"")
+            if claim := output.get("metadata", {}).get("crcen_claim"):
+                verdicts[f"claim-{claim['number']}"] = claim["verdict"]
+        html = "".join(node.astext() for node in cell.findall(nodes.raw))
+        known = [figure["ids"][0] for figure in cell.findall(nodes.figure)]
+        known += [f"claim-{claim}" for claim in CLAIM.findall(html)]
+        for _ in TABLE.findall(html):  # it has no number yet
+            known.append(f"table-{tables}")
+            tables += 1
+        cell["ids"] += [f"number-{name}" for name in known]
+        displayed += known
     app.env.metadata[app.env.docname]["numbers"] = texts
+    app.env.metadata[app.env.docname]["verdicts"] = verdicts
     app.env.metadata[app.env.docname]["made"] = notebook["metadata"].get("crcen", {})
     for file in (Path(app.srcdir, name) for name in (RECORDED, ELSEWHERE)):
         if file.exists():  # or Sphinx would read the page in every build
@@ -158,11 +181,24 @@ def setup(app: Sphinx) -> dict[str, Any]:
         ledger = app.builder.get_relative_uri(page, LEDGER) if LEDGER in app.env.found_docs else ""
         title = app.env.titles[page].astext()
         common = basis(page, title, made, revision.commit_name or "not known", known["digest"])
-        context["numbers"] = {
-            f"number-{name}": common
-            + elsewhere(said, texts.get("texts", {}).get(name), kernels, drawn, ledger)
-            for name, said in metadata["numbers"].items()
-        }
+        shows = dict.fromkeys((f"number-{name}" for name in metadata["displayed"]), common)
+        for kind, of in (("texts", metadata["numbers"]), ("verdicts", metadata["verdicts"])):
+            for name, said in of.items():
+                recorded = texts.get(kind, {}).get(name.removeprefix("claim-"))
+                text = elsewhere(said, recorded, kernels, drawn, ledger)
+                shows[f"number-{name}"] = common + text
+        context["numbers"] = shows
+        names = {name: name for name in metadata["displayed"]}
+        for position, table in enumerate(table_numbers(app.env)[page]):
+            names[f"tab-{table}"] = f"table-{position}"
+
+        def link(found: re.Match[str]) -> str:
+            if found[2] not in names:
+                return found[0]
+            to = f'<a class="number" href="#number-{names[found[2]]}">{found[3]}</a>'
+            return found[1] + to + found[4]
+
+        context["body"] = DISPLAYED.sub(link, context["body"])
 
     app.add_role_to_domain("glue", "text", Number(), override=True)
     app.add_post_transform(LinkNumbers)

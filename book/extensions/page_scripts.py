@@ -1,4 +1,4 @@
-"""Sphinx extension: load scripts and styles on the page that needs them, and after its text."""
+"""Sphinx extension: load scripts on the page that needs them, and after its text."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,6 @@ NEEDED_BY = {  # a piece of a page (in code its < is escaped), and what goes wit
     '<div class="explorer"': ("logistic.js", "normal.js", "explorer.js"),
     '<div class="same-boundary"': ("logistic.js", "normal.js", "boundary.js"),
     'id="desk"': (
-        "desk.css",
         "logistic.js",
         "desk-numbers.js",
         "desk-table.js",
@@ -24,7 +23,7 @@ NEEDED_BY = {  # a piece of a page (in code its < is escaped), and what goes wit
     " sortable": ("sortable.js",),
 }
 COPYING = {"clipboard.min.js", "copybutton.js"}  # the button at each piece of code
-AT_ONCE = {"documentation_options.js", ""}  # the last are within the page, and read the first
+OPTIONS = "documentation_options.js"  # a few lines that what stands within the page adds to
 
 
 def add_script(
@@ -35,9 +34,7 @@ def add_script(
         for piece, files in NEEDED_BY.items():
             if piece in context.get("body", ""):
                 for file in files:
-                    if file.endswith(".css"):
-                        app.add_css_file(file)
-                    elif file == "desk.js":  # its slips name the version
+                    if file == "desk.js":  # its slips name the version
                         version = citation(Path(app.srcdir))["version"]
                         app.add_js_file(file, **{"data-version": version})
                     else:
@@ -53,13 +50,18 @@ def leave_out(
     if page == "search":
         return
     code = 'class="highlight' in context.get("body", "")
-    context["script_files"] = [
-        type(script)(script.filename, priority=script.priority, **script.attributes | wait)
-        for script in context["script_files"]
-        for name in [str(script.filename or "").rpartition("/")[2]]
-        for wait in [{} if name in AT_ONCE else {"defer": "defer"}]
-        if code or name not in COPYING
-    ]
+    kept = []
+    for script in context["script_files"]:
+        name = str(script.filename or "").rpartition("/")[2]
+        if name == OPTIONS:  # within the page, or nothing is painted before they have come
+            options = Path(app.outdir, "_static", OPTIONS).read_text("utf8")
+            script = type(script)(None, priority=script.priority, body=options)
+        elif name:
+            attributes = script.attributes | {"defer": "defer"}
+            script = type(script)(script.filename, priority=script.priority, **attributes)
+        if code or name not in COPYING:
+            kept.append(script)
+    context["script_files"] = kept
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
