@@ -1,4 +1,4 @@
-"""How soon the built pages are there, for a reader who comes for the first time."""
+"""How soon the built pages are there for a first visit, and the explorer has drawn anew."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ SEEN = """() => {
   const [{loadEventEnd}] = performance.getEntriesByType("navigation");
   const [paint] = performance.getEntriesByName("first-contentful-paint");
   return paint && loadEventEnd ? [paint.startTime, loadEventEnd] : null;
+}"""
+# A slider moves; the browser lays the page out at once, because it is asked how high it is.
+MOVES = """async () => {
+  const slider = document.querySelector("#explorer-lam"), found = [];
+  for (let k = 0; k < 200; k++) {
+    slider.value = -1 + k / 100;
+    const start = performance.now();
+    slider.dispatchEvent(new Event("input"));
+    const drawn = performance.now();
+    void document.documentElement.offsetHeight;
+    found.push([drawn - start, performance.now() - start]);
+    if (k % 20 === 0) await new Promise(requestAnimationFrame);
+  }
+  return found;
 }"""
 # A phone of the middle range in a mobile network: a quarter of the processor, 1.6 Mbit/s.
 PROCESSOR, NETWORK = 4, {"offline": False, "latency": 150, "uploadThroughput": 94e3}
@@ -79,8 +93,23 @@ def visit(browser: Any, url: str, *, phone: bool) -> list[float]:
     return times
 
 
+def redraws(browser: Any, url: str) -> pd.DataFrame:
+    """Move a slider of the explorer 200 times; return how long it took, with and without layout."""
+    rows = []
+    for width, height in ((1280, 900), (390, 844)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(url)
+        page.wait_for_selector("#explorer-lam")
+        page.evaluate(MOVES)  # once, so that the script is compiled
+        script, whole = np.array(page.evaluate(MOVES)).T
+        row = {"width": width, "script_ms": np.median(script), "redraw_ms": np.median(whole)}
+        rows.append(row | {"redraw_ms_90": np.quantile(whole, 0.9)})
+        page.close()
+    return pd.DataFrame(rows)
+
+
 def pages(settings: Settings, _: list[str]) -> Iterator[dict[str, pd.DataFrame]]:
-    """Measure every page of the book in `_build`, on a desk and on a phone: medians."""
+    """Measure every page of the book in `_build`, on a desk and on a phone, and the explorer."""
     from pdf import find_browser
     from playwright.sync_api import sync_playwright
 
@@ -98,5 +127,6 @@ def pages(settings: Settings, _: list[str]) -> Iterator[dict[str, pd.DataFrame]]
                 row |= {f"{prefix}paint_ms": paint, f"{prefix}complete_ms": complete}
             found.append(row)
             print(f"  {row['page']}: complete after {row['complete_ms']:.0f} ms", flush=True)
+        drawn = redraws(browser, f"{site}book/chapters/explorer.html")
         browser.close()
-    yield {"pages": pd.DataFrame(found)}
+    yield {"pages": pd.DataFrame(found), "redraws": drawn}

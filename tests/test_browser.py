@@ -705,6 +705,22 @@ def test_the_keyboard_moves_the_explorer_and_the_address_keeps_it(visit):
     assert numbers(page)[0]["rhs"][0] == 1
 
 
+def test_a_redraw_of_the_explorer_puts_no_node_into_the_page_and_takes_none_out(visit):
+    """Or the browser asks of the whole page which rules apply now, which takes most of the time."""
+    page = visit(EXPLORER)
+    page.evaluate("""window.nodes = []; new MutationObserver((changes) => window.nodes.push(
+        ...changes.map((change) => change.target.outerHTML))
+    ).observe(document.querySelector("article"), { childList: true, subtree: true })""")
+    for lam in (0.2, 1.9):
+        page.evaluate(
+            """(value) => { const slider = document.querySelector("#explorer-lam");
+            slider.value = value; slider.dispatchEvent(new Event("input")); }""",
+            lam,
+        )
+    assert page.evaluate("new Promise((done) => setTimeout(() => done(window.nodes)))") == []
+    assert numbers(page)[0]["alpha"][0] > 1
+
+
 def test_three_keys_lead_to_the_first_slider(visit):
     page = visit(EXPLORER)
     for key in ("Tab", "Tab", "Enter"):
