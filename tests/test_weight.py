@@ -14,6 +14,7 @@ sys.path.append(str(ROOT / "book/extensions"))
 from lean_styles import Used, lean, names, purge
 from light_figures import rounded, thin
 from one_face import set_symbols
+from one_sheet import moved
 from typeset import displayed, mathml
 
 THEME = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
@@ -163,6 +164,28 @@ def test_what_brackets_hold_does_not_count():
     assert names("a:is(.x, #y):not([z]) b") == {"a", "b"}
 
 
+def test_a_page_loads_one_sheet_which_has_all(html):
+    links = {
+        link["href"].partition("?")[0].rpartition("/")[2]
+        for path in [*html.glob("book/**/*.html"), html / "search.html"]
+        for link in BeautifulSoup(path.read_text("utf8"), "html.parser").select("[rel=stylesheet]")
+    }
+    assert links == {"report.css"}
+    css = (html / "_static/report.css").read_text("utf8")
+    for sheet in (ROOT / "book/static").glob("*.css"):
+        assert not (html / "_static" / sheet.name).exists()
+    for rule in ("table.docutils", ".bd-sidebar-primary", ".highlight", "#desk", ".chapter-lead"):
+        assert rule in css, rule
+    for file in re.findall(r"url\(['\"]?(?!data:|#)([^)'\"]+)", css):
+        assert (html / "_static" / file).exists(), file
+
+
+def test_what_a_sheet_loads_is_found_from_the_folder_above():
+    css = 'a{background:url("b.png")}b{mask:url(#c)}c{src:url(data:font/woff;base64,AA)}'
+    assert moved(css, "styles") == css.replace('"b.png"', "styles/b.png")
+    assert moved(css, "") == css
+
+
 # Figures
 
 
@@ -194,7 +217,7 @@ def test_numbers_lose_decimals_and_nothing_else():
 
 
 def test_every_icon_has_a_shape(html):
-    css = (html / "_static/icons.css").read_text("utf8")
+    css = (html / "_static/report.css").read_text("utf8")
     pages = "".join(path.read_text("utf8") for path in html.glob("book/**/*.html"))
     icons = {
         name

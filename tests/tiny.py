@@ -88,7 +88,7 @@ def make(root):
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("extensions", "static"):
+    for name in ("extensions", "static", "templates"):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
 
 
