@@ -5,6 +5,7 @@ the mathematics.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -18,6 +19,21 @@ SYMBOL = re.compile(
 )
 
 
+def in_texts(html: str, change: Callable[[str], str]) -> str:
+    """Change the texts of a page, and leave its tags and what has a face of its own.
+
+    Examples
+    --------
+    >>> in_texts('<p class="a">a <code>a</code></p>', str.upper)
+    '<p class="a">A <code>a</code></p>'
+    """
+    done, last = [], 0
+    for piece in PIECES.finditer(html):
+        done += [change(html[last : piece.start()]), piece[0]]
+        last = piece.end()
+    return "".join([*done, change(html[last:])])
+
+
 def set_symbols(html: str) -> str:
     r"""Mark the symbols in the text of a page.
 
@@ -26,11 +42,7 @@ def set_symbols(html: str) -> str:
     >>> set_symbols('<td title="N\u2081">log N\u2081</td>')
     '<td title="N\u2081">log <i class="variable">N\u2081</i></td>'
     """
-    done, last = [], 0
-    for piece in PIECES.finditer(html):
-        done += [SYMBOL.sub(r'<i class="variable">\g<0></i>', html[last : piece.start()]), piece[0]]
-        last = piece.end()
-    return "".join([*done, html[last:]])
+    return in_texts(html, lambda text: SYMBOL.sub(r'<i class="variable">\g<0></i>', text))
 
 
 def set_page(

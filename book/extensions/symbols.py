@@ -5,6 +5,7 @@ link to its row. All later ones of the section are left as they are, so that the
 by the keyboard stays short.
 """
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -23,7 +24,7 @@ def note_symbols(app: Sphinx, document: nodes.document) -> None:
         for row in body.findall(nodes.row):
             texts = [formula.astext() for formula in row[0].findall(nodes.math)]
             for text in texts:
-                anchor = f"symbol-{nodes.make_id(texts[0])}"
+                anchor = "symbol-" + re.sub("[^A-Za-z0-9]+", "-", texts[0]).strip("-")
                 anchors |= {text: anchor, text.partition(" = ")[0]: anchor}
                 row["ids"] = [anchor]
     app.env.metadata[NOTATION]["symbols"] = anchors
