@@ -10,6 +10,8 @@ from bs4 import BeautifulSoup
 from conftest import build
 from test_propositions import STATED
 
+from crcen.study.datasets import DATASETS, TABLE_2
+
 pytestmark = pytest.mark.slow
 
 REQUESTED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload"}
@@ -124,6 +126,31 @@ def test_data_to_download_lie_beside_the_pages(pages):
     file = path.parent / page.select_one("a[download='cells.csv']")["href"]
     assert file.read_text().startswith("protocol,")
     assert [path.name for path, page in pages.items() if page.select("a[href^='data:']")] == []
+
+
+def test_no_two_things_of_a_page_have_one_anchor(pages):
+    for path, page in pages.items():
+        ids = [tag["id"] for tag in page.select("[id]")]
+        assert sorted({name for name in ids if ids.count(name) > 1}) == [], path.name
+
+
+def test_apostrophes_are_no_straight_marks(pages):
+    for path, page in pages.items():
+        left = [
+            text
+            for text in page.article.find_all(string=re.compile(r"\w'\w"))
+            if not text.find_parent(["code", "pre", "script", "style", "textarea"])
+        ]
+        assert left == [], path.name
+
+
+def test_a_set_has_one_name_in_all_tables(pages):
+    """Of the six: the title that the benchmark gives it, or the name of its file, in small letters."""
+    titles = {DATASETS[name].title.lower(): DATASETS[name].title for name in TABLE_2}
+    for path, page in pages.items():
+        cells = {cell.get_text(strip=True) for cell in page.select("table.report td")}
+        named = {text for text in cells if text.lower() in titles}
+        assert named <= {*titles, *titles.values()}, path.name
 
 
 def test_every_image_has_a_text_alternative(pages):
