@@ -145,7 +145,7 @@ def test_apostrophes_are_no_straight_marks(pages):
 
 
 def test_a_set_has_one_name_in_all_tables(pages):
-    """Of the six: the title that the benchmark gives it, or the name of its file, in small letters."""
+    """Of the six: the title of the benchmark, or the name of the file, in small letters."""
     titles = {DATASETS[name].title.lower(): DATASETS[name].title for name in TABLE_2}
     for path, page in pages.items():
         cells = {cell.get_text(strip=True) for cell in page.select("table.report td")}
