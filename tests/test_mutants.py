@@ -201,6 +201,7 @@ def test_there_is_a_test_of_each_mutant():
     assert mutants.MUTANTS.keys() == CHANGES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_mutant_breaks_what_it_says_and_nothing_else(seen, name):
     before, after = seen[""], seen[name]

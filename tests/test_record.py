@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from driver import plan
-from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
@@ -97,6 +96,7 @@ def test_the_record_is_small_and_packed():
 # What is there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name not in MANY])
 @pytest.mark.parametrize("dataset", TABLE_2)
 def test_a_data_set_has_all_cells_of_a_protocol(record, dataset, protocol):
@@ -171,6 +171,7 @@ def test_a_fit_is_in_the_record_once(record):
         assert not rows.duplicated(["dataset", *KEYS[kind]]).any()
 
 
+@pytest.mark.slow
 def test_cells_that_ask_for_the_same_fit_are_shown_the_same_row(record, named):
     found = shown(record, EVERY)
     table = pd.DataFrame(
@@ -239,9 +240,10 @@ def answer(found, wish):
         return f"{type(error).__name__}: {error}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", TABLE_2)
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: f"{wish[0]}-{wish[1]:g}")
-def test_a_recorded_weight_decides_the_recorded_logits_as_the_answer_does(
+def test_a_recorded_weight_is_the_answer_of_the_recorded_logits(
     record, named, place, dataset, wish
 ):
     name, value = wish
@@ -254,9 +256,6 @@ def test_a_recorded_weight_decides_the_recorded_logits_as_the_answer_does(
         again = answer(found, wish)
         if isinstance(again, str):
             assert row["failed"] == again
-        elif wish[0] == "recall":  # recorded at the edge of a gap, in the middle of which it lies
-            decided = found.logits > -logit(row["lam"])
-            assert (decided == (found.logits > -logit(again))).all()
         else:  # rounds differently on other processors
             assert row["lam"] == pytest.approx(again, rel=1e-9)
 
