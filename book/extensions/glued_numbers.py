@@ -50,8 +50,7 @@ def note_numbers(app: Sphinx, document: nodes.document) -> None:
     if chapter.suffix != ".ipynb":
         return
     notebook = json.loads(chapter.read_text("utf8"))
-    texts: dict[str, str] = {}
-    tables, verdicts = 0, dict[str, str]()
+    texts, verdicts = dict[str, str](), dict[str, str]()
     displayed = app.env.metadata[app.env.docname]["displayed"] = list[str]()
     for cell in document.findall(nodes.container):
         if cell.get("nb_element") != "cell_code":
@@ -64,13 +63,12 @@ def note_numbers(app: Sphinx, document: nodes.document) -> None:
             if claim := output.get("metadata", {}).get("crcen_claim"):
                 verdicts[f"claim-{claim['number']}"] = claim["verdict"]
         html = "".join(node.astext() for node in cell.findall(nodes.raw))
-        known = [figure["ids"][0] for figure in cell.findall(nodes.figure)]
-        known += [f"claim-{claim}" for claim in CLAIM.findall(html)]
-        for _ in TABLE.findall(html):  # it has no number yet
-            known.append(f"table-{tables}")
-            tables += 1
-        cell["ids"] += [f"number-{name}" for name in known]
-        displayed += known
+        names = [figure["ids"][0] for figure in cell.findall(nodes.figure)]
+        names += [f"claim-{claim}" for claim in CLAIM.findall(html)]
+        before = sum(name.startswith("table-") for name in displayed)
+        names += [f"table-{before + k}" for k in range(len(TABLE.findall(html)))]  # in order
+        cell["ids"] += [f"number-{name}" for name in names]
+        displayed += names
     app.env.metadata[app.env.docname]["numbers"] = texts
     app.env.metadata[app.env.docname]["verdicts"] = verdicts
     app.env.metadata[app.env.docname]["made"] = notebook["metadata"].get("crcen", {})
