@@ -183,6 +183,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
         for kind, of in (("texts", metadata["numbers"]), ("verdicts", metadata["verdicts"])):
             for name, said in of.items():
                 recorded = texts.get(kind, {}).get(name.removeprefix("claim-"))
+                words = {"not": "not reproduced"} if kind == "verdicts" else {}
+                said, recorded = (words.get(word, word) for word in (said, recorded))
                 text = elsewhere(said, recorded, kernels, drawn, ledger)
                 shows[f"number-{name}"] = common + text
         context["numbers"] = shows
