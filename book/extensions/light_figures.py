@@ -1,7 +1,6 @@
 """Sphinx extension: figures weigh what they show, keep their place, and wait until they are near.
 
-Matplotlib writes six decimals of a point, a line for each point, and names that nothing refers to.
-A hundredth of a point is a fiftieth of what a screen resolves.
+How a drawing becomes shorter is in `thin_drawings`.
 """
 
 import re
@@ -11,49 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from sphinx.application import Sphinx
-
-NUMBER = re.compile(r"-?\d+\.\d+")
-DRAWN = re.compile(r'\b(d|x|y|points|x1|x2|y1|y2|width|height)="([^"]*)"|translate\(([^)]*)\)')
-
-
-def rounded(text: str) -> str:
-    """Round the numbers in a text to two decimals.
-
-    Examples
-    --------
-    >>> rounded("37.832526 -0.001 5.0")
-    '37.83 0 5'
-    """
-
-    def short(found: re.Match[str]) -> str:
-        number = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
-        return "0" if number == "-0" else number
-
-    return NUMBER.sub(short, text)
-
-
-def thin(svg: str) -> str:
-    r"""Return a drawing that looks the same and is shorter.
-
-    Examples
-    --------
-    >>> thin('<g id="a">  <path id="b" d="M 1.2345 0 \nL 2 3 \nz"/> </g><use href="#b"/>')
-    '<g><path id="b" d="M1.23 0L2 3z"/></g><use href="#b"/>'
-    """
-
-    def drawn(found: re.Match[str]) -> str:
-        if found[3] is not None:
-            return f"translate({rounded(found[3])})"
-        value = rounded(found[2])
-        if found[1] == "d":
-            value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value).strip()
-        return f'{found[1]}="{value}"'
-
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    referred = set(re.findall(r"#([\w.-]+)", svg))
-    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referred else "", svg)
-    svg = DRAWN.sub(drawn, svg)
-    return svg if "<text" in svg else re.sub(r">\s+<", "><", svg)
+from thin_drawings import thin
 
 
 def size(svg: str) -> tuple[int, int] | None:
