@@ -134,11 +134,11 @@ def test_no_two_things_of_a_page_have_one_anchor(pages):
         assert sorted({name for name in ids if ids.count(name) > 1}) == [], path.name
 
 
-def test_apostrophes_are_no_straight_marks(pages):
-    for path, page in pages.items():
+def test_apostrophes_are_no_straight_marks(articles):
+    for path, article in articles.items():
         left = [
             text
-            for text in page.article.find_all(string=re.compile(r"\w'\w"))
+            for text in article.find_all(string=re.compile(r"\w'\w"))
             if not text.find_parent(["code", "pre", "script", "style", "textarea"])
         ]
         assert left == [], path.name
