@@ -611,7 +611,8 @@ CASES: dict[str, Case] = {
     "circulation": Case(
         multiclass.circulation,
         {"flow": lambda rng: rng.random((3, 3))},
-        lambda given, found: is_probability(given, np.array(found)),
+        # A quotient of two sums that round: of flows that all go one way it is 1 to some ulps.
+        lambda given, found: holds(0 <= found <= 1 + 1e-14, "no share"),
     ),
     "share_above": Case(
         guarantees.share_above,
