@@ -38,19 +38,24 @@ def parts(builder: StandaloneHTMLBuilder) -> list[Path]:
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    """Join the sheets; where nothing has changed they were not copied, and the one is there."""
+    """Join the sheets and take them away.
+
+    A build in which nothing has changed copies none or a few of them, and the one is there.
+    """
     if error or not isinstance(app.builder, StandaloneHTMLBuilder):
         return
-    files, static = parts(app.builder), Path(app.outdir, "_static")
-    if all(file.exists() for file in files):
+    static = Path(app.outdir, "_static")
+    files = parts(app.builder)
+    found = [file for file in files if file.exists()]
+    if found == files:
         folders = [file.parent.relative_to(static).as_posix().strip(".") for file in files]
         css = [
             moved(file.read_text("utf8"), folder)
             for file, folder in zip(files, folders, strict=True)
         ]
         (static / SHEET).write_text("\n".join(css), "utf8")
-        for file in files:
-            file.unlink()
+    for file in found:
+        file.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
