@@ -223,8 +223,7 @@ def test_a_thin_figure_draws_the_same():
     assert len(before) == len(after) > 100
     for (what, points), (same, now) in zip(before, after, strict=True):
         assert what == same
-        # half of the last decimal, and of the one of the place before it
-        np.testing.assert_allclose(now, points, rtol=0, atol=0.01001)
+        np.testing.assert_allclose(now, points, rtol=0, atol=0.00501)  # half of the last decimal
     assert thin(thinned) == thinned
 
 
